@@ -1,0 +1,12 @@
+"""Where market data comes from, one file per source."""
+
+from agent.market.sources.base import Source
+from agent.registry import Registry
+
+SOURCES: Registry[Source] = Registry(
+    "source",
+    {
+        "demo": "agent.market.sources.demo:DemoSource",
+        "folder": "agent.market.sources.folder:FolderSource",
+    },
+)
