@@ -100,6 +100,8 @@ class Order(Record):
     status: Literal["pending", "filled", "rejected", "cancelled"] = "pending"
     reason: str = Field("", description="why it was clamped, rejected or cancelled")
     waited: int = Field(0, description="sessions without a price since it was placed")
+    stop_loss_pct: float | None = Field(None, description="below (long) the fill price by this share the broker sells")
+    take_profit_pct: float | None = None
 
 
 class Fill(Record):
@@ -164,7 +166,7 @@ class MemoryState(Record):
     """The part of a memory that events change; recency and today's importance are derived from it, never stored."""
 
     layer: str
-    importance: float = Field(ge=0, le=100, description="value at ``importance_as_of``")
+    importance: float = Field(description="value at ``importance_as_of``; 0..100, beyond only where the preset does not clip")
     importance_as_of: float = Field(description="clock reading (calendar days or sessions, as the preset says)")
     recency_anchor: float = Field(description="clock reading from which recency decays")
     access_count: int = 0
@@ -190,6 +192,7 @@ class Memory(Record):
     available_at: datetime
     known_at: datetime = Field(description="when the newest outcome it speaks of was known; else available_at")
     born: date = Field(description="session in which it was remembered")
+    born_index: int = Field(0, description="index of that session in the run")
     phase: Phase
     embedding_model: str
     birth: MemoryState
@@ -320,6 +323,18 @@ class Outcome(Record):
     verdict: int = Field(description="+1 right, -1 wrong, 0 inside the cost band")
 
 
+class Awaiting(Record):
+    """A decision that traded and whose outcome is not known yet."""
+
+    decided: date
+    direction: int
+    filled: date | None = Field(None, description="session of the fill; None while the order waits")
+    reference: float = Field(0.0, description="price before slippage at the fill, in units of one share bought then")
+    growth: float = Field(1.0, description="shares that one share bought at the fill has become through splits")
+    income: float = Field(0.0, description="dividends since the fill on one share bought then")
+    age: int = Field(0, description="sessions since the fill")
+
+
 class Thought(Record):
     """All that a strategy did on one day."""
 
@@ -350,8 +365,10 @@ class DayRecord(Record):
     fills: tuple[Fill, ...] = Field((), description="executed in this session")
     settled: Order | None = Field(None, description="an earlier order that ended today: filled, rejected or cancelled")
     outcomes: tuple[Outcome, ...] = ()
+    awaiting: tuple[Awaiting, ...] = Field((), description="decisions still to be judged")
     portfolio: Portfolio = Field(description="after the session's fills and this close's order")
     equity: float
+    mark: float | None = Field(None, description="last known close, carried over sessions without a price")
     benchmark: Portfolio
     benchmark_equity: float
     warnings: tuple[str, ...] = ()
