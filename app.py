@@ -1,0 +1,33 @@
+"""The frame: page config, navigation, footer. Every page is one row here; what it shows is its own business."""
+
+import streamlit as st
+
+from ui import draw, page
+
+# Before st.navigation, and with an emoji: else the page icons below make the browser ask a foreign host for a favicon.
+st.set_page_config(page_title="Recollect", page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
+
+navigation = st.navigation(
+    {
+        "Runs": [
+            st.Page("pages/runs.py", title="Runs", icon=":material/folder_open:", default=True),
+            st.Page("pages/new_run.py", title="New run", icon=":material/add_circle:"),
+            st.Page("pages/monitor.py", title="Monitor", icon=":material/monitor_heart:"),
+        ],
+        "One run": [
+            st.Page("pages/overview.py", title="Overview", icon=":material/insights:"),
+            st.Page("pages/days.py", title="Days", icon=":material/calendar_month:"),
+            st.Page("pages/memory.py", title="Memory", icon=":material/neurology:"),
+        ],
+    }
+)
+page.frame()
+
+with st.sidebar:
+    draw.red_up_switch()
+
+# Two places, made in this order: the footer stays below the page and shows even when the page stops half way.
+body, footer = st.container(), st.container()
+footer.caption("Recollect · Research and education, not investment advice.")
+with body:
+    navigation.run()

@@ -1,0 +1,7 @@
+"""Memory: this page is being built."""
+
+from ui import page
+
+page.start("Memory", __file__)
+run = page.need_run()
+page.empty(f"Run {run}", "This view will show the run.")

@@ -1,0 +1,6 @@
+"""Monitor: this page is being built."""
+
+from ui import page
+
+page.start("Monitor", __file__)
+page.empty("Nothing here yet", "Runs will be listed here once there are any.")

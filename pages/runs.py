@@ -1,0 +1,6 @@
+"""Runs: this page is being built."""
+
+from ui import page
+
+page.start("Runs", __file__)
+page.empty("Nothing here yet", "Runs will be listed here once there are any.")

@@ -1,0 +1,61 @@
+"""How a figure reaches the screen, and which colours the screen asks for right now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from ui.theme import Figure
+
+CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+
+
+def dark() -> bool:
+    """Whether the browser shows the dark theme."""
+    theme = st.context.theme
+    return bool(theme) and theme.type == "dark"
+
+
+def red_up() -> bool:
+    """Whether rising prices are drawn red: from ``?red=1``, else from the switch in the sidebar."""
+    if "red" in st.query_params:
+        st.session_state["_red_is_up"] = st.query_params["red"] == "1"
+    return bool(st.session_state.get("_red_is_up", False))
+
+
+def red_up_switch() -> None:
+    """The switch itself; every link carries its state on."""
+
+    def changed() -> None:
+        st.session_state["_red_is_up"] = st.session_state["_red_switch"]
+        if st.session_state["_red_switch"]:
+            st.query_params["red"] = "1"
+        else:
+            st.query_params.pop("red", None)
+
+    st.session_state["_red_switch"] = red_up()
+    st.toggle("Red is up", key="_red_switch", on_change=changed, help="Draw rising prices and buys in red, as in East Asian markets.")
+
+
+def chart(fig: Figure, *, key: str, alt: str) -> None:
+    """Show a figure in the house look; ``alt`` says in one sentence what it shows, for people who cannot see it."""
+    st.plotly_chart(fig, theme=None, key=key, alt=alt, config=CONFIG)
+
+
+def clickable(fig: Figure, *, key: str, alt: str) -> str | None:
+    """Show a figure and return the day of the point last clicked, as 2025-03-31, or None."""
+    event = st.plotly_chart(fig, theme=None, key=key, alt=alt, config=CONFIG, on_select="rerun", selection_mode="points")
+    return clicked(event)
+
+
+def clicked(event: Any) -> str | None:
+    """The day in a selection event; understands Streamlit's own object and a plain dict."""
+    points = event["selection"]["points"] if event and "selection" in event else []
+    if not points:
+        return None
+    found = points[0].get("customdata", points[0].get("x"))
+    while isinstance(found, (list, tuple, Mapping)) and found:
+        found = next(iter(found.values() if isinstance(found, Mapping) else found))
+    return str(found)[:10] if found else None

@@ -1,0 +1,65 @@
+"""The only place that shows untrusted text: what a model wrote, a news item said, a file contained, a person named a run.
+
+Such text may try to load a picture, to be a link, to typeset itself or to reorder its own letters. ``st.text`` and ``st.code`` show it
+letter by letter; everything else in Streamlit reads Markdown. So: whole texts through ``plain`` and ``block``; a name that has to sit
+inside a label, a badge or a heading through ``label``, which keeps letters, digits and a little harmless punctuation.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import streamlit as st
+
+LONGEST = 20_000  # characters; a filing section has more, and a browser that lays out a megabyte of text stands still
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x9b[0-?]*[ -/]*[@-~]")
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_BETWEEN = frozenset("_:/")  # kept only between letters or digits: qwen3:8b, hf.co/x, snake_case; never at an edge, so never markup
+_HARMLESS = frozenset(" ,%()'?;–—·…▲▼■○→≥≤")
+
+
+def clean(text: object, *, longest: int = LONGEST) -> str:
+    """``text`` without NUL, lone surrogates, terminal colours, direction overrides and other controls; cut with a note if too long."""
+    body = str(text).replace("\r\n", "\n").replace("\r", "\n")
+    body = _SURROGATE.sub("\ufffd", _ANSI.sub("", body))
+    body = _CONTROL.sub("", _BIDI.sub("", body))
+    if len(body) <= longest:
+        return body
+    return f"{body[:longest]}\n… {len(body) - longest:,} more characters are not shown here"
+
+
+def plain(text: object, *, longest: int = LONGEST, width: str | int = "stretch") -> None:
+    """Show ``text`` as running text, letter by letter."""
+    st.text(clean(text, longest=longest), width=width)
+
+
+def block(text: object, *, longest: int = LONGEST, height: int | str = "content") -> None:
+    """Show ``text`` in a box with a copy button: prompts, raw answers, sources."""
+    st.code(clean(text, longest=longest), language=None, wrap_lines=True, height=height)
+
+
+def label(text: object, *, longest: int = 80) -> str:
+    """A name made fit for a label, a badge or a heading: one line, no character that Markdown could act on."""
+    body = clean(text, longest=10 * longest + 1000)
+    kept = "".join(char if _harmless(body, i) else " " for i, char in enumerate(body))
+    kept = re.sub(r"(?i)\b(www|https?|ftp)[.:](?=\w)", r"\1 ", " ".join(kept.split()))  # GitHub's Markdown links a bare www.
+    kept = re.sub(r"^[\W_]*?(?=\w|[▲▼■○→(]|$)", "", kept)  # a leading dash or dot would start a list
+    kept = re.sub(r"^(\d+)[.)] ", r"\1 ", kept)
+    return kept if len(kept) <= longest else f"{kept[: longest - 1].rstrip()}…"
+
+
+def _harmless(body: str, i: int) -> bool:
+    char = body[i]
+    if char in _HARMLESS or char.isalnum():
+        return True
+    before, after = body[i - 1 : i], body[i + 1 : i + 2]
+    if char in _BETWEEN:
+        return before.isalnum() and after.isalnum()
+    if char in ".-+":
+        return True
+    return unicodedata.category(char) in {"Mn", "Mc"} and bool(before)  # accents written as their own character
