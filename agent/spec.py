@@ -32,7 +32,9 @@ class Window(Record):
 class Execution(Record):
     """How decisions become trades and what that costs."""
 
-    fill: Literal["next_open", "same_close"] = Field("next_open", description="same_close is optimistic: it trades at the very price the decision was made on.")
+    fill: Literal["next_open", "same_close"] = Field(
+        "next_open", description="same_close is optimistic: it trades at the very price the decision was made on."
+    )
     cash: float = Field(100_000.0, gt=0, description="Start capital in money, split equally among the tickers.")
     commission_bps: float = Field(1.0, ge=0, le=1000, description="Commission in basis points of the traded value.")
     slippage_bps: float = Field(2.0, ge=0, le=1000, description="Buys fill above and sells below the reference price by this much.")
@@ -45,7 +47,9 @@ class Profile(Record):
     """Who the agent is."""
 
     character: Character = Field("risk_seeking", description="risk_seeking, risk_averse, or self_adaptive (by its own last 3 sessions).")
-    sector: str = Field("", max_length=400, description="What the agent should know of the business; must not come from after the test start.")
+    sector: str = Field(
+        "", max_length=400, description="What the agent should know of the business; must not come from after the test start."
+    )
 
 
 class RunSpec(Record):
@@ -89,7 +93,9 @@ class RunSpec(Record):
     def _train_before_test(self) -> RunSpec:
         if self.train and self.train.end >= self.test.start:
             what = "lies after the test window" if self.train.start > self.test.end else "overlaps the test window"
-            raise ValueError(f"the train window {self.train.start}..{self.train.end} {what} {self.test.start}..{self.test.end}; end training before {self.test.start}")
+            raise ValueError(
+                f"the train window {self.train.start}..{self.train.end} {what} {self.test.start}..{self.test.end}; end training before {self.test.start}"
+            )
         return self
 
     def fingerprint(self) -> str:

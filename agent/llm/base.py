@@ -60,6 +60,7 @@ class Situation(Record):
     max_weight: float = 1.0
     min_confidence: float = 0.5
     cost_bps: float = 3.0
+    allow_short: bool = False
     stops: bool = False
 
 
@@ -111,10 +112,11 @@ class Request(Record):
 
 
 class Chunk(Record):
-    """A piece of an answer while it is being written."""
+    """A piece of an answer while it is being written. ``fresh``: what was heard so far is void, the answer begins anew."""
 
     text: str = ""
     thinking: str = ""
+    fresh: bool = False
 
 
 class Health(Record):

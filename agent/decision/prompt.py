@@ -1,0 +1,193 @@
+"""From a Situation to a Request: named segments, each with its role, size and the time its newest item became readable.
+
+The templates are files beside this module; their hash stands in every run. News, filings and memories are fenced as material.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from string import Template
+
+from agent.decision.schema import decision_schema, lessons_schema, study_schema
+from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Message, Request, Situation, StudyFacts, TextFact
+from agent.records import PriceState, Segment
+
+TEMPLATES = Path(__file__).parent / "templates"
+CHARACTERS_PER_TOKEN = 3.6  # a cautious average over English news for byte-pair vocabularies; later calls measure their own
+PERSONAS = {
+    "risk_seeking": "a risk-seeking trader (you weigh positive evidence first and accept drawdown for return),",
+    "risk_averse": "a risk-averse trader (you protect capital first and weigh negative evidence first),",
+}
+LAYER_TITLES = {
+    "short": "Short-term memory (news)",
+    "mid": "Mid-term memory (quarterly reports)",
+    "long": "Long-term memory (annual reports, lessons)",
+    "reflection": "Reflections (your own earlier notes)",
+}
+
+
+@lru_cache
+def template(name: str) -> str:
+    return (TEMPLATES / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@lru_cache
+def templates_hash() -> str:
+    """Identifies the wording of all templates together."""
+    body = "\0".join(f"{path.name}\0{path.read_text(encoding='utf-8')}" for path in sorted(TEMPLATES.glob("*.txt")))
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
+
+
+def tokens(text: str) -> int:
+    """Estimated tokens of a text."""
+    return int(len(text) / CHARACTERS_PER_TOKEN) + 1
+
+
+def fence(text: str) -> str:
+    """Untrusted text between marks that it cannot close itself."""
+    return "<<<" + text.replace("<<<", "‹‹‹").replace(">>>", "›››") + ">>>"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    return "n/a" if value is None else f"{value * 100:+.{digits}f} %"
+
+
+def _segment(name: str, text: str, *, role: str = "user", at: datetime | None = None, memory: int | None = None) -> Segment:
+    return Segment(name=name, role=role, text=text, tokens=tokens(text), available_at=at, memory_id=memory)  # type: ignore[arg-type]
+
+
+def describe_price(price: PriceState) -> str:
+    """One line of prices; what is unknown is left out."""
+    parts = [f"close {price.close:.2f}"] if price.close is not None else ["no price today"]
+    for label, value in (
+        ("1 session", price.return_1),
+        ("3 sessions", price.return_3),
+        ("5 sessions", price.return_5),
+        ("20 sessions", price.return_20),
+    ):
+        if value is not None:
+            parts.append(f"{label} {percent(value)}")
+    if price.volatility_20 is not None:
+        parts.append(f"daily volatility {price.volatility_20 * 100:.1f} %")
+    if price.sma_20_gap is not None:
+        parts.append(f"against its 20-session average {percent(price.sma_20_gap)}")
+    if price.rsi_14 is not None:
+        parts.append(f"RSI(14) {price.rsi_14:.0f}")
+    if price.volume_ratio_20 is not None:
+        parts.append(f"volume {price.volume_ratio_20:.1f} x its average")
+    return ", ".join(parts)
+
+
+def _text_fact(fact: TextFact) -> str:
+    body = f": {fact.text}" if fact.text else ""
+    return f"[{fact.label}] {fact.published} {fact.publisher} " + fence(f"{fact.title}{body}")
+
+
+def _memory_fact(memory: MemoryFact) -> str:
+    age = "today" if memory.sessions_ago == 0 else f"{memory.sessions_ago} sessions ago"
+    return f"[M{memory.id}] {memory.event_day} ({age}) {memory.publisher} " + fence(memory.text)
+
+
+def _situation_segments(facts: Situation, times: Mapping[str, datetime]) -> list[Segment]:
+    day = f"Session {facts.session}, close; next session {facts.next_session or 'unknown'}. as_of: {facts.as_of}"
+    gain = "" if facts.unrealised is None else f", unrealised {percent(facts.unrealised)}"
+    segments = [
+        _segment("day", f"Ticker: {facts.ticker} ({facts.company})\n{day}"),
+        _segment("prices", f"[P] Prices: {describe_price(facts.price)}"),
+        _segment(
+            "position",
+            f"[S] Position: weight {facts.weight:.3f} of equity {facts.equity:,.0f}, cash {facts.cash:,.0f}{gain}. "
+            f"Allowed weights {facts.min_weight:.2f} to {facts.max_weight:.2f}; a trade costs {facts.cost_bps:.0f} basis points. character: {facts.character}",
+        ),
+    ]
+    for name, items in (("news", facts.news), ("filings", facts.filings)):
+        if items:
+            newest = max((times[item.label] for item in items if item.label in times), default=None)
+            segments.append(_segment(name, f"New {name} since the last close:\n" + "\n".join(map(_text_fact, items)), at=newest))
+    for layer in dict.fromkeys(memory.layer for memory in facts.memories):
+        segments.append(_segment(f"memory:{layer}", LAYER_TITLES.get(layer, layer) + ":"))
+        segments += [
+            _segment(f"memory:{layer}:M{m.id}", _memory_fact(m), at=times.get(f"M{m.id}"), memory=m.id)
+            for m in facts.memories
+            if m.layer == layer
+        ]
+    return segments
+
+
+def _request(purpose: str, system: Segment, body: Sequence[Segment], facts, schema: dict, seed: int) -> tuple[Request, tuple[Segment, ...]]:
+    user = "\n\n".join(segment.text for segment in body)
+    messages = (Message(role="system", content=system.text), Message(role="user", content=user))
+    everything = (system, *body)
+    request = Request(
+        purpose=purpose,  # type: ignore[arg-type]
+        messages=messages,
+        answer_schema=schema,
+        facts=facts,
+        seed=seed,
+        estimated_tokens=sum(segment.tokens for segment in everything),
+    )
+    return request, everything
+
+
+def decide_request(facts: Situation, *, times: Mapping[str, datetime], seed: int) -> tuple[Request, tuple[Segment, ...]]:
+    """The day's question. ``times`` maps labels (M12, N1, F1) to when the item became readable."""
+    schema = decision_schema(facts)
+    system = Template(template("decide_system")).substitute(
+        persona=PERSONAS.get(facts.character, "a trader"),
+        company=facts.company or facts.ticker,
+        ticker=facts.ticker,
+        min_weight=f"{facts.min_weight:.2f}",
+        max_weight=f"{facts.max_weight:.2f}",
+        min_confidence=f"{facts.min_confidence:.2f}",
+        sides=" Give at least one reason on each side." if facts.memories else "",
+        stops="\n- stop_loss_pct (at most 0.25) is smaller than take_profit_pct." if facts.stops else "",
+        keys=", ".join(schema["properties"]),
+    )
+    body = [*_situation_segments(facts, times), _segment("task", f"Decide for {facts.ticker} now. One JSON object.")]
+    return _request("decide", _segment("rules", system, role="system"), body, facts, schema, seed)
+
+
+def study_request(facts: StudyFacts, *, times: Mapping[str, datetime], seed: int) -> tuple[Request, tuple[Segment, ...]]:
+    """Training: explain a move that has happened."""
+    about = facts.situation
+    system = Template(template("study_system")).substitute(company=about.company or about.ticker, ticker=about.ticker)
+    seen = (
+        f"In the session after {about.session} the price moved {percent(facts.move, 2)}: in hindsight the right action was {facts.label}."
+    )
+    body = [*_situation_segments(about, times), _segment("hindsight", seen), _segment("task", "Explain the move. One JSON object.")]
+    return _request("study", _segment("rules", system, role="system"), body, facts, study_schema(facts), seed)
+
+
+def lessons_request(facts: LessonFacts, *, known: datetime, seed: int) -> tuple[Request, tuple[Segment, ...]]:
+    """Extended reflection over decisions whose outcome is known by ``known``."""
+    system = Template(template("lessons_system")).substitute(ticker=facts.ticker)
+    body = [_segment("judged", "\n\n".join(map(_judged, facts.judged)), at=known), _segment("task", "Write the lessons. One JSON object.")]
+    return _request("lessons", _segment("rules", system, role="system"), body, facts, lessons_schema(facts), seed)
+
+
+def _judged(item: JudgedDecision) -> str:
+    word = {1: "right", -1: "wrong", 0: "inside the cost band"}[item.verdict]
+    lines = [
+        f"{item.decided} {item.action}, confidence {item.confidence:.2f}: price then moved {percent(item.move, 2)}, {word}, result {percent(item.profit, 2)}."
+    ]
+    lines.append("Your summary: " + fence(item.summary))
+    for side, memories in (("supporting", item.supporting), ("opposing", item.opposing)):
+        lines += [f"{side} [M{m.id}] {m.event_day} {m.publisher} " + fence(m.text[:400]) for m in memories]
+    return "\n".join(lines)
+
+
+def again(request: Request, answer: str, problem: str) -> Request:
+    """The same question once more, with the answer that could not be used and why."""
+    reask = f"Your answer cannot be used: {problem}. Send the whole corrected JSON object and nothing else."
+    messages = (*request.messages, Message(role="assistant", content=answer[:4000] or "(empty)"), Message(role="user", content=reask))
+    return request.model_copy(
+        update={
+            "messages": messages,
+            "attempt": request.attempt + 1,
+            "estimated_tokens": request.estimated_tokens + tokens(answer[:4000]) + tokens(reask),
+        }
+    )

@@ -1,0 +1,340 @@
+"""The memory-augmented trader: read, remember, recall, decide, reflect, learn from what came of it.
+
+A training day studies the session before it, whose next move has just become known: recall came first, hindsight second, and no
+code ever looks past a close. A test day decides. In both, credit goes to the memories that were cited, when the outcome is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from pydantic import BaseModel
+
+from agent.decision.ask import Asked, ask
+from agent.decision.digest import character_query, day_query, filing_drafts, news_draft
+from agent.decision.parse import read_decision, read_lessons, read_study
+from agent.decision.prompt import decide_request, lessons_request, study_request
+from agent.decision.schema import LessonsAnswer
+from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Situation, StudyFacts, TextFact
+from agent.memory.bank import Draft
+from agent.portfolio.limits import CHARACTERS, resolve_character
+from agent.records import DayRecord, Decision, ModelCall, Observation, Outcome, Recall, Segment, Study, Thought
+from agent.strategies.base import Setup, Today
+
+NEW_YORK = ZoneInfo("America/New_York")  # dates of texts are shown as their readers saw them
+NEWS_SHOWN = 12
+FILING_CHARACTERS = 9000  # all new filing text of one day in the prompt; every part is in memory as chunks
+LESSON_IMPORTANCE = 80.0
+
+
+@dataclass
+class _Notes:
+    """What a day collects on its way to a Thought."""
+
+    calls: list[ModelCall] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    lessons: list[str] = field(default_factory=list)
+
+
+class MemoryAgent:
+    """FinMem's idea, corrected: layered memory, credit to what was cited, one structured decision a day."""
+
+    needs_model = True
+
+    class Options(BaseModel, extra="forbid"): ...
+
+    def __init__(self, setup: Setup) -> None:
+        assert setup.backend is not None and setup.bank is not None, "wiring gives the memory agent a backend and a bank"
+        self.setup, self.backend, self.bank, self.spec = setup, setup.backend, setup.bank, setup.spec
+        self._previous: tuple[Observation, tuple[Recall, ...]] | None = None
+        self._open: dict[str, dict[str, Any]] = {}
+        self._judged: list[dict[str, Any]] = []
+        self._since_lessons = 0
+
+    # ------------------------------------------------------------------------------------------------------------- the day
+
+    def day(self, today: Today) -> Thought:
+        seen, notes = today.seen, _Notes()
+        self.bank.begin(seen.session, seen.cutoff, today.index, today.phase)
+        self.bank.advance()
+        for outcome in today.outcomes:
+            self._learn(outcome)
+        study = self._study(seen, notes) if today.phase == "train" else None
+        self.bank.settle()
+        self.bank.remember([*map(news_draft, seen.news), *(draft for filing in seen.filings for draft in filing_drafts(filing))])
+        character = resolve_character(self.spec.profile.character, seen.recent_equity)
+        query = day_query(seen) if self.spec.memory.query == "day" else character_query(character)
+        recalls = self.bank.recall(query)
+        decision, segments = None, ()
+        if today.phase == "test":
+            decision, segments = self._decide(seen, recalls, character, notes)
+            self._lessons(seen, notes)
+        self._previous = (seen, recalls)
+        return Thought(
+            decision=decision,
+            study=study,
+            query=query,
+            recalls=recalls,
+            segments=segments,
+            calls=tuple(notes.calls),
+            memory_events=self.bank.drain(),
+            live=self.bank.live(),
+            lessons=tuple(notes.lessons),
+            warnings=tuple(notes.warnings),
+            carry={"open": dict(self._open), "judged": list(self._judged), "since_lessons": self._since_lessons},
+        )
+
+    def resume(self, last: DayRecord) -> None:
+        self._previous = (last.observation, last.thought.recalls)
+        carry = last.thought.carry
+        self._open, self._judged = dict(carry.get("open", {})), list(carry.get("judged", []))
+        self._since_lessons = carry.get("since_lessons", 0)
+
+    def vectors(self, ids: Sequence[int]) -> Mapping[int, np.ndarray]:
+        return self.bank.vectors(ids)
+
+    # ---------------------------------------------------------------------------------------------------------- the decision
+
+    def _decide(self, seen: Observation, recalls: Sequence[Recall], character: str, notes: _Notes) -> tuple[Decision, tuple[Segment, ...]]:
+        if seen.bar is None:
+            return Decision(abstained="no price for this session", provenance="abstained", character=character), ()
+        situation = self._situation(seen, recalls, character)
+        request, segments = decide_request(situation, times=self._times(seen, recalls), seed=self._seed(seen.session))
+        asked = self._ask(request, partial(read_decision, situation=situation), seen.session, notes)
+        if asked.answer is None:
+            notes.warnings.append(f"no decision: {asked.reason}")
+            return Decision(abstained=asked.reason, provenance="abstained", character=character), segments
+        decision = asked.answer.model_copy(update={"provenance": asked.provenance})
+        self.bank.cite(decision.cited)
+        self._reflect(seen, decision)
+        if decision.action != "hold":
+            self._open[str(seen.session)] = _stances(decision)
+        return decision, segments
+
+    def _ask(self, request, judge, session: date, notes: _Notes) -> Asked:
+        listen = None
+        if self.setup.on_chunk is not None:
+            listen = partial(self.setup.on_chunk, self.setup.ticker, session, request.purpose)
+        asked = ask(self.backend, request, judge, on_chunk=listen, cancelled=self.setup.cancelled)
+        notes.calls += asked.calls
+        return asked
+
+    def _seed(self, session: date) -> int:
+        """One seed per (run seed, ticker, day), so that a resumed run asks the same."""
+        key = f"{self.spec.seed}|{self.setup.ticker}|{session}".encode()
+        return int.from_bytes(blake2b(key, digest_size=8).digest(), "big") % 2**31
+
+    def _situation(self, seen: Observation, recalls: Sequence[Recall], character: str) -> Situation:
+        limits, execution, portfolio = CHARACTERS[character], self.spec.execution, seen.portfolio
+        close = seen.bar.close if seen.bar else None
+        gain = close / portfolio.average_cost - 1 if close and portfolio.average_cost > 0 and portfolio.shares else None
+        return Situation(
+            ticker=seen.ticker,
+            company=seen.company,
+            session=seen.session,
+            next_session=seen.next_session,
+            as_of=seen.cutoff.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            news=_news_facts(seen),
+            filings=_filing_facts(seen),
+            memories=tuple(self._fact(r, seen.session) for r in recalls if not r.near_miss),
+            price=seen.price,
+            weight=round(seen.weight, 6),
+            cash=round(portfolio.cash, 2),
+            equity=round(seen.equity, 2),
+            unrealised=gain,
+            character=character,
+            min_weight=-limits.max_weight if execution.allow_short else 0.0,
+            max_weight=limits.max_weight,
+            min_confidence=limits.min_confidence,
+            cost_bps=execution.commission_bps + execution.slippage_bps,
+            allow_short=execution.allow_short,
+            stops=execution.stops,
+        )
+
+    def _fact(self, recall: Recall, session: date) -> MemoryFact:
+        memory = self.bank.get(recall.memory_id)
+        age = self.setup.sessions_between(self.setup.session_of(memory.available_at), session)
+        return MemoryFact(
+            id=memory.id,
+            layer=recall.layer,
+            kind=memory.kind,
+            title=memory.title,
+            text=memory.text,
+            publisher=memory.publisher,
+            event_day=memory.event_time.astimezone(NEW_YORK).date(),
+            sessions_ago=max(0, age),
+            score=recall.score,
+        )
+
+    def _times(self, seen: Observation, recalls: Sequence[Recall]) -> dict[str, datetime]:
+        """label -> when the item behind it became readable."""
+        times = {f"N{n}": item.available_at for n, item in enumerate(seen.news[-NEWS_SHOWN:], 1)}
+        times |= {f"F{n}": item.available_at for n, item in enumerate(seen.filings, 1)}
+        for recall in recalls:
+            memory = self.bank.get(recall.memory_id)
+            times[f"M{memory.id}"] = max(memory.available_at, memory.known_at)
+        return times
+
+    # -------------------------------------------------------------------------------------------------------- learning
+
+    def _learn(self, outcome: Outcome) -> None:
+        """Credit the memories a decision was built on, once it is known what came of it."""
+        stances = self._open.pop(str(outcome.decided), None)
+        if stances is None:
+            return
+        credit = {memory: 1 for memory in stances["supporting"]}
+        for memory in stances["opposing"]:
+            credit[memory] = credit.get(memory, 0) - 1
+        reason = f"{stances['action']} of {outcome.decided}: {outcome.move:+.2%} in {outcome.sessions} sessions"
+        self.bank.credit(credit, outcome.verdict, reason)
+        profit = outcome.direction * outcome.move
+        self._judged.append(
+            {**stances, "decided": str(outcome.decided), "move": outcome.move, "verdict": outcome.verdict, "profit": profit}
+        )
+
+    def _study(self, seen: Observation, notes: _Notes) -> Study | None:
+        """Explain the previous session's next move, which this close has revealed."""
+        if self._previous is None:
+            return None
+        before, recalls = self._previous
+        if seen.bar is None or before.bar is None or seen.price.return_1 is None:
+            notes.warnings.append(f"{before.session} is not studied: a price is missing")
+            return None
+        move = seen.price.return_1
+        label = "buy" if move > 0 else "sell" if move < 0 else "hold"
+        character = resolve_character(self.spec.profile.character, before.recent_equity)
+        facts = StudyFacts(situation=self._situation(before, recalls, character), move=move, label=label)
+        request, _ = study_request(facts, times=self._times(before, recalls), seed=self._seed(before.session))
+        asked = self._ask(request, partial(read_study, facts=facts), seen.session, notes)
+        if asked.answer is None:
+            notes.warnings.append(f"{before.session} taught nothing: {asked.reason}")
+            return Study(session=before.session, move=move, label=label, summary="", abstained=asked.reason)  # type: ignore[arg-type]
+        answer = asked.answer
+        study = Study(
+            session=before.session,
+            move=move,
+            label=label,  # type: ignore[arg-type]
+            summary=answer.summary,
+            supporting=tuple(answer.supporting),
+            opposing=tuple(answer.opposing),
+        )
+        self._credit_study(study)
+        text = f"{before.session}: the next session brought {move:+.2%}. {answer.summary}"
+        self._keep(seen, "immediate_reflection", f"study:{before.session}", f"Study of {before.session}", text)
+        return study
+
+    def _credit_study(self, study: Study) -> None:
+        stances = {memory: 1 for memory in study.supporting} | {memory: -1 for memory in study.opposing}
+        if study.label != "hold":
+            self.bank.credit(stances, 1, f"study of {study.session}: {study.move:+.2%}")
+
+    def _reflect(self, seen: Observation, decision: Decision) -> None:
+        """The immediate reflection: what was decided and why, in the decision's own words."""
+        verdict = f"{seen.session}: {decision.action} at weight {decision.target_weight:.0%}, confidence {decision.confidence:.2f}."
+        for_ = "; ".join(r.claim for r in decision.reasons_for[:3])
+        against = "; ".join(r.claim for r in decision.reasons_against[:2])
+        text = f"{verdict} {decision.summary} For: {for_ or 'nothing'}. Against: {against or 'nothing'}."
+        self._keep(seen, "immediate_reflection", f"decision:{seen.session}", f"Decision of {seen.session}", text)
+
+    def _lessons(self, seen: Observation, notes: _Notes) -> None:
+        """Every ``extended_every`` sessions, lessons from the decisions judged since the last time."""
+        self._since_lessons += 1
+        if not self.spec.extended_every or self._since_lessons < self.spec.extended_every or not self._judged:
+            return
+        facts = LessonFacts(ticker=seen.ticker, session=seen.session, judged=tuple(map(self._judged_fact, self._judged)))
+        request, _ = lessons_request(facts, known=seen.cutoff, seed=self._seed(seen.session) + 1)
+        asked = self._ask(request, partial(read_lessons, facts=facts), seen.session, notes)
+        self._since_lessons, self._judged = 0, []
+        if asked.answer is None:
+            notes.warnings.append(f"no lessons: {asked.reason}")
+            return
+        notes.lessons += _lesson_lines(asked.answer)
+        if notes.lessons:
+            text = f"Lessons of {seen.session}. " + " ".join(notes.lessons)
+            self._keep(
+                seen, "extended_reflection", f"lessons:{seen.session}", f"Lessons of {seen.session}", text, importance=LESSON_IMPORTANCE
+            )
+
+    def _judged_fact(self, item: dict[str, Any]) -> JudgedDecision:
+        return JudgedDecision(
+            decided=date.fromisoformat(item["decided"]),
+            action=item["action"],
+            confidence=item["confidence"],
+            move=item["move"],
+            verdict=item["verdict"],
+            profit=item["profit"],
+            summary=item["summary"],
+            supporting=tuple(self._plain_fact(i) for i in item["supporting"]),
+            opposing=tuple(self._plain_fact(i) for i in item["opposing"]),
+        )
+
+    def _plain_fact(self, memory_id: int) -> MemoryFact:
+        layer = self.bank.state(memory_id).layer
+        ghost = Recall(memory_id=memory_id, layer=layer, rank=1, similarity=0, recency=0, importance=0, score=0)
+        return self._fact(ghost, self.bank.session)
+
+    def _keep(self, seen: Observation, kind, key: str, title: str, text: str, *, importance: float | None = None) -> None:
+        draft = Draft(
+            kind=kind,
+            title=title,
+            text=text,
+            publisher="own reflection",
+            document_id=f"{seen.ticker}:{key}",
+            source_id=f"{seen.ticker}:{key}",
+            event_time=seen.cutoff,
+            available_at=seen.cutoff,
+            known_at=seen.cutoff,
+            importance=importance,
+        )
+        self.bank.remember([draft])
+
+
+def _news_facts(seen: Observation) -> tuple[TextFact, ...]:
+    return tuple(
+        TextFact(
+            label=f"N{n}",
+            title=item.title,
+            text="" if item.summary.strip().casefold() == item.title.strip().casefold() else item.summary,
+            publisher=item.publisher,
+            published=item.published_at.astimezone(NEW_YORK).date(),
+        )
+        for n, item in enumerate(seen.news[-NEWS_SHOWN:], 1)
+    )
+
+
+def _filing_facts(seen: Observation) -> tuple[TextFact, ...]:
+    """New filings, each cut to its share of the room; the cut is marked."""
+    room = FILING_CHARACTERS // max(1, len(seen.filings))
+    return tuple(
+        TextFact(
+            label=f"F{n}",
+            title=f"{f.form} {f.section}, period ending {f.period_end}",
+            text=f.text if len(f.text) <= room else f.text[:room].rsplit(" ", 1)[0] + " … [cut here; the rest is in memory]",
+            publisher="SEC filing",
+            published=f.accepted_at.astimezone(NEW_YORK).date(),
+        )
+        for n, f in enumerate(seen.filings, 1)
+    )
+
+
+def _stances(decision: Decision) -> dict[str, Any]:
+    """What a decision leaves open until its outcome is known."""
+    return {
+        "action": decision.action,
+        "confidence": decision.confidence,
+        "summary": decision.summary,
+        "supporting": sorted({m for r in decision.reasons_for for m in r.memories}),
+        "opposing": sorted({m for r in decision.reasons_against for m in r.memories}),
+    }
+
+
+def _lesson_lines(answer: LessonsAnswer) -> list[str]:
+    lines = [f"When {lesson.condition}: {lesson.action}. Evidence: {lesson.evidence}." for lesson in answer.lessons]
+    return [*lines, f"Calibration: {answer.calibration}"] if lines and answer.calibration else lines

@@ -1,0 +1,373 @@
+"""The same verbs without a screen. Data goes to stdout (``--json``), words for people to stderr.
+
+Exit codes: 0 done, 2 bad input, 3 something outside is unavailable, 1 everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agent.errors import NoData, RecollectError, SpecError, Unavailable
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Recollect: memory-augmented LLM traders, inspected."
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Data on stdout as JSON.")]
+
+
+def say(text: str) -> None:
+    """Words for people."""
+    print(text, file=sys.stderr)
+
+
+@contextmanager
+def spoken() -> Iterator[None]:
+    """Errors that carry a sentence end the command with it and the right exit code; anything else is a bug and shows itself."""
+    try:
+        yield
+    except Unavailable as error:
+        say(f"unavailable: {error}")
+        raise typer.Exit(3) from None
+    except (SpecError, NoData) as error:
+        field = f" ({error.field})" if error.field and error.field not in str(error) else ""
+        say(f"error{field}: {error}")
+        raise typer.Exit(2) from None
+    except RecollectError as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+
+
+def emit(data: Any) -> None:
+    print(json.dumps(data, ensure_ascii=False, default=str))
+
+
+# --------------------------------------------------------------------------------------------------------------------- run
+
+
+@app.command()
+def run(
+    spec: Annotated[Path | None, typer.Option(help="A RunSpec as JSON or YAML; flags below override it.")] = None,
+    source: Annotated[str | None, typer.Option(help="demo, or folder:PATH")] = None,
+    tickers: Annotated[str | None, typer.Option(help="Comma-separated.")] = None,
+    train: Annotated[str | None, typer.Option(help="START:END, both inclusive, ISO dates; 'none' for no training.")] = None,
+    test: Annotated[str | None, typer.Option(help="START:END, both inclusive, ISO dates.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="memory or hold")] = None,
+    backend: Annotated[str | None, typer.Option(help="ollama or rules")] = None,
+    model: Annotated[str | None, typer.Option(help="Model id, verbatim, such as qwen3:8b.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Memory preset.")] = None,
+    character: Annotated[str | None, typer.Option(help="risk_seeking, risk_averse or self_adaptive")] = None,
+    embedder: Annotated[str | None, typer.Option(help="minilm, sentence-transformers or hashing")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for the library.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run an agent over a window and record every day."""
+    with spoken():
+        from services import runs
+
+        flags = _flags(source, tickers, train, test, strategy, backend, model, seed, preset, character, name)
+        asked = _spec(spec, flags, embedder)
+        _preflight(asked)
+        _execute(runs.create(asked), as_json)
+
+
+def _flags(source, tickers, train, test, strategy, backend, model, seed, preset, character, name) -> dict[str, Any]:
+    flags: dict[str, Any] = {"strategy": strategy, "backend": backend, "seed": seed, "preset": preset, "name": name}
+    if source is not None:
+        kind, _, path = source.partition(":")
+        flags |= {"source": kind, "source_options": {"path": path} if path else {}}
+    if tickers is not None:
+        flags["tickers"] = [t for t in tickers.split(",")]
+    for field, value in (("train", train), ("test", test)):
+        if value is not None:
+            flags[field] = _window(field, value)
+    if model is not None:
+        flags["backend_options"] = {"model": model}
+    if character is not None:
+        flags["profile"] = {"character": character}
+    return {key: value for key, value in flags.items() if value is not None}
+
+
+def _window(field: str, text: str) -> dict[str, str] | str:
+    if text == "none":
+        return "none"
+    start, colon, end = text.partition(":")
+    if not colon or not start or not end:
+        raise SpecError(f"--{field} must be START:END with ISO dates, such as 2022-01-03:2022-12-30, not {text!r}", field=field)
+    return {"start": start.strip(), "end": end.strip()}
+
+
+def _spec(file: Path | None, flags: dict[str, Any], embedder: str | None):
+    from agent.memory import EMBEDDERS
+    from agent.memory.layers import preset
+    from agent.spec import RunSpec
+
+    data: dict[str, Any] = _read_spec(file) if file else {}
+    if "preset" in flags:
+        data.pop("memory", None)
+    for key in ("backend_options", "profile"):
+        if key in flags and isinstance(data.get(key), dict):
+            flags[key] = {**data[key], **flags[key]}
+    data |= flags
+    if data.get("train") == "none":
+        data["train"] = None
+    if not data.get("tickers"):
+        raise SpecError("name at least one ticker: --tickers AAPL,MSFT", field="tickers")
+    if not data.get("test"):
+        raise SpecError("name the test window: --test START:END", field="test")
+    if embedder is not None:
+        if embedder not in EMBEDDERS:
+            EMBEDDERS.load(embedder)
+        memory = data.get("memory") or preset(data.get("preset", "default")).model_dump()
+        data["memory"] = {**memory, "embedder": embedder, "embedder_options": {}}
+    return RunSpec.read(data)
+
+
+def _read_spec(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"the spec file {file} cannot be read ({error.strerror})", field="spec") from None
+    except UnicodeDecodeError:
+        raise SpecError(f"the spec file {file} is not text", field="spec") from None
+    import yaml
+
+    try:
+        data = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise SpecError(
+            f"the spec file {file} is not valid {'JSON' if file.suffix == '.json' else 'YAML'}: {error}", field="spec"
+        ) from None
+    if not isinstance(data, dict):
+        raise SpecError(f"the spec file {file} must hold one object of keys and values", field="spec")
+    return data
+
+
+def _preflight(spec) -> None:
+    """Say what will be run; stop at the first thing that makes it impossible."""
+    from services import runs
+
+    found = runs.preflight(spec)
+    for check in found.checks:
+        if check.severity != "info":
+            say(f"  {'ok' if check.ok else check.severity}: {check.what}: {check.message}")
+    runs.refuse(found)
+    say(f"  {found.sessions_train} sessions to learn, {found.sessions_test} to trade, {found.model_calls} model calls")
+
+
+def _execute(run: str, as_json: bool) -> None:
+    from tqdm import tqdm
+
+    from services import queries, worker
+
+    bar: Any = None
+
+    def progress(record, done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = tqdm(
+                total=total, initial=done - 1, unit="day", file=sys.stderr, disable=not sys.stderr.isatty() and bool(os.environ.get("CI"))
+            )
+        bar.update(1)
+        bar.set_postfix_str(
+            f"{record.ticker} {record.day} {(record.thought.decision.action if record.thought.decision else 'study') or 'no decision'}"
+        )
+
+    say(f"run {run}")
+    try:
+        status = worker.execute(run, on_record=progress)
+    finally:
+        if bar is not None:
+            bar.close()
+    view = queries.run(run)
+    if as_json:
+        emit({"run": run, "status": status, "error": view.error, **view.summary})
+    _report(view)
+    if status == "failed":
+        raise typer.Exit(1)
+
+
+def _report(view) -> None:
+    figures = view.summary
+    share = lambda v: "n/a" if v is None else f"{v:+.2%}"  # noqa: E731
+    say(f"{view.state}: {view.name} ({view.model_label}){f' - {view.note}' if view.note else ''}")
+    if view.error:
+        say(f"  {view.error}")
+    say(f"  return {share(figures.get('cum_return'))}, buy and hold {share(figures.get('benchmark_return'))}, after costs")
+    say(f"  max drawdown {share(figures.get('max_drawdown'))}, {figures.get('fills', 0)} fills, costs {figures.get('costs', 0):,.2f}")
+    say(f"  look at it: streamlit run app.py, then ?run={view.id}")
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(help="Run id or its beginning.")],
+    spec: Annotated[Path | None, typer.Option(help="Refuse unless this is the spec it was started with.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a paused, interrupted, failed or cancelled run."""
+    with spoken():
+        from services import runs
+
+        row = runs.find(run)
+        runs.may_resume(row.id, _spec(spec, {}, None) if spec else None)
+        runs.requeue(row.id)
+        _execute(row.id, as_json)
+
+
+# -------------------------------------------------------------------------------------------------------------------- look
+
+
+@app.command()
+def runs(as_json: Json = False) -> None:
+    """List the library."""
+    with spoken():
+        from services import queries
+
+        frame = queries.library()
+        if as_json:
+            emit(
+                []
+                if frame.empty
+                else json.loads(frame.drop(columns="equity").to_json(orient="records", date_format="iso", default_handler=str))
+            )
+            return
+        if frame.empty:
+            say("No runs yet. Make the demo run: python cli.py demo")
+            return
+        for row in frame.to_dict("records"):
+            result = "" if row["return"] is None or row["return"] != row["return"] else f"{row['return']:+8.2%} vs {row['benchmark']:+8.2%}"
+            print(
+                f"{row['run']}  {row['status']:<11} {result:<20} {row['tickers']:<24} {row['test_start']}..{row['test_end']}  {row['model']}  {row['name']}"
+            )
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="Run id or its beginning.")],
+    day: Annotated[str | None, typer.Option(help="ISO date: the trace of that day.")] = None,
+    ticker: Annotated[str | None, typer.Option(help="Needed with --day when the run has several.")] = None,
+    as_json: Json = False,
+) -> None:
+    """One run, or one day of it."""
+    with spoken():
+        from services import queries
+        from services import runs as library
+
+        view = queries.run(library.find(run).id)
+        if day is None:
+            if as_json:
+                emit(
+                    {
+                        "run": view.id,
+                        "status": view.state,
+                        "spec": view.spec.model_dump(mode="json"),
+                        "summary": view.summary,
+                        "provenance": view.provenance,
+                    }
+                )
+            else:
+                _report(view)
+            return
+        _show_day(view, day, ticker, as_json)
+
+
+def _show_day(view, day: str, ticker: str | None, as_json: bool) -> None:
+    from datetime import date
+
+    from services import queries
+
+    try:
+        when = date.fromisoformat(day)
+    except ValueError:
+        raise SpecError(f"--day must be an ISO date such as 2022-03-04, not {day!r}", field="day") from None
+    record = queries.record(view.id, queries.ticker_or_error(view.id, (ticker or view.spec.tickers[0]).upper()), when)
+    if as_json:
+        emit(record.model_dump(mode="json"))
+        return
+    thought, decision = record.thought, record.thought.decision
+    print(f"{record.ticker} {record.day} ({record.phase})")
+    for item in record.observation.news:
+        print(f"  news    {item.title}")
+    for recall in thought.recalls:
+        if not recall.near_miss:
+            parts = f"{recall.similarity:.3f} + {recall.recency:.3f} + {recall.importance:.3f} = {recall.score:.3f}"
+            print(f"  recall  {recall.layer} #{recall.rank} M{recall.memory_id}: {parts}")
+    if decision is not None:
+        words = decision.abstained or f"{decision.action} to {decision.target_weight:.0%}, confidence {decision.confidence}"
+        print(f"  decided {words} [{decision.provenance}]")
+        for sign, reasons in (("+", decision.reasons_for), ("-", decision.reasons_against)):
+            for reason in reasons:
+                print(f"    {sign}{reason.weight} {reason.claim}")
+    for fill in record.fills:
+        print(f"  filled  {fill.shares:+.4f} at {fill.price:.4f}")
+    print(f"  equity  {record.equity:,.2f}, buy and hold {record.benchmark_equity:,.2f}")
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="Run id or its beginning.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    force: Annotated[bool, typer.Option(help="Write into a folder that is not empty.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run as a folder of open files."""
+    with spoken():
+        from services import exports
+        from services import runs as library
+
+        counts = exports.export(library.find(run).id, out, force=force)
+        say(f"written to {out}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+        if as_json:
+            emit({"out": str(out), "rows": counts})
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Is everything there, and the cure where not."""
+    with spoken():
+        from services.health import check_all
+
+        checks = check_all()
+        for check in checks:
+            say(f"  {'ok ' if check.ok else 'BAD' if check.needed else '-- '} {check.what}: {check.message} {check.cure}".rstrip())
+        if as_json:
+            emit([check.model_dump() for check in checks])
+        if any(check.needed and not check.ok for check in checks):
+            raise typer.Exit(3)
+
+
+@app.command()
+def demo(
+    again: Annotated[bool, typer.Option(help="Make it anew even if it is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the bundled demo run (synthetic market with a planted signal, no LLM)."""
+    with spoken():
+        from services import demo as bundled
+        from services import queries
+        from services import runs as library
+
+        found = bundled.existing()
+        if found and not again and queries.run(found).state == "done":
+            say(f"The demo run is there: {found}")
+            _report(queries.run(found))
+            if as_json:
+                emit({"run": found})
+            return
+        if found and not again and queries.run(found).state in library.ACTIVE:
+            say(f"The demo run {found} is being made")
+            return
+        _execute(library.create(bundled.spec()), as_json)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,404 @@
+"""The read side: tidy frames and plain figures for pages, exports and the command line. Nothing here writes or computes decisions.
+
+Frames hold fractions (0.012), dates and floats; what they look like is the business of ``ui/``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from agent.evaluation.metrics import evaluate
+
+from agent.errors import SpecError
+from agent.memory.scoring import clock_of, importance, recency
+from agent.records import DayRecord, Memory
+from agent.registry import unknown
+from agent.spec import RunSpec
+from services import runs
+from storage.run_store import RunRow, RunStore
+
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run as a header shows it."""
+
+    id: str
+    name: str
+    state: str
+    error: str
+    spec: RunSpec
+    provenance: dict[str, Any]
+    summary: dict[str, Any]
+    done: int
+    total: int
+    created_at: Any
+    started_at: Any
+    finished_at: Any
+
+    @property
+    def model_label(self) -> str:
+        """What decided, in the words people see."""
+        if self.spec.strategy != "memory":
+            return f"strategy {self.spec.strategy}, no LLM"
+        found = self.provenance.get("backend", {})
+        return (
+            found.get("label")
+            if self.spec.backend == "rules"
+            else f"{self.spec.backend} · {found.get('model') or self.spec.backend_options.get('model', '')}"
+        )
+
+    @property
+    def note(self) -> str:
+        return self.provenance.get("note", "")
+
+
+def run(run_id: str) -> RunView:
+    """One run; SpecError with the nearest id if there is none."""
+    return _view(runs.store().run(run_id))
+
+
+def _view(row: RunRow) -> RunView:
+    return RunView(
+        id=row.id,
+        name=row.name or row.spec.name or row.id,
+        state=runs.state(row),
+        error=row.error,
+        spec=row.spec,
+        provenance=row.provenance,
+        summary=row.summary,
+        done=row.sessions_done,
+        total=row.sessions_total,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def library() -> pd.DataFrame:
+    """All runs, newest first, one row each."""
+    rows = []
+    for row in runs.store().runs():
+        view = _view(row)
+        figures = row.summary
+        rows.append(
+            {
+                "run": view.id,
+                "name": view.name,
+                "status": view.state,
+                "tickers": ", ".join(view.spec.tickers),
+                "source": view.spec.source,
+                "model": view.model_label,
+                "test_start": view.spec.test.start,
+                "test_end": view.spec.test.end,
+                "progress": view.done / view.total if view.total else 0.0,
+                "return": figures.get("cum_return"),
+                "benchmark": figures.get("benchmark_return"),
+                "excess": _difference(figures.get("cum_return"), figures.get("benchmark_return")),
+                "sharpe": figures.get("sharpe"),
+                "max_drawdown": figures.get("max_drawdown"),
+                "coverage": figures.get("coverage"),
+                "equity": figures.get("sparkline", []),
+                "seed": view.spec.seed,
+                "created": view.created_at,
+                "error": view.error,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _difference(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
+
+
+# --------------------------------------------------------------------------------------------------------------------- money
+
+
+def equity(run_id: str, ticker: str = TOTAL) -> pd.DataFrame:
+    """day, equity, benchmark, drawdown, benchmark_drawdown, weight over the test sessions; ``total`` sums the sleeves.
+
+    While a run is in progress the total ends with the last session that all tickers have.
+    """
+    return _equity(runs.store(), run_id, ticker)
+
+
+def _equity(store: RunStore, run_id: str, ticker: str) -> pd.DataFrame:
+    rows = store.day_rows(run_id)
+    rows = rows[rows["phase"] == "test"]
+    if ticker != TOTAL:
+        rows = rows[rows["ticker"] == ticker]
+    else:
+        complete = rows.groupby("day")["ticker"].transform("count") == rows["ticker"].nunique()
+        rows = rows[complete]
+    if rows.empty:
+        return pd.DataFrame(columns=["day", "equity", "benchmark", "drawdown", "benchmark_drawdown", "weight"])
+    rows = rows.assign(held=rows["equity"] - rows["cash"])
+    grouped = rows.groupby("day", as_index=False)[["equity", "benchmark_equity", "held"]].sum().sort_values("day")
+    frame = pd.DataFrame({"day": grouped["day"], "equity": grouped["equity"], "benchmark": grouped["benchmark_equity"]})
+    for column, source in (("drawdown", "equity"), ("benchmark_drawdown", "benchmark")):
+        frame[column] = frame[source] / frame[source].cummax() - 1
+    frame["weight"] = grouped["held"] / grouped["equity"].where(grouped["equity"] > 0)
+    return frame.reset_index(drop=True)
+
+
+def figures(run_id: str, ticker: str = TOTAL) -> dict[str, float | None]:
+    """The metrics of ``agent.evaluation.metrics`` for the run, and the same for its benchmark under ``benchmark_*`` keys."""
+    return _figures(runs.store(), run_id, ticker)
+
+
+def _figures(store: RunStore, run_id: str, ticker: str = TOTAL) -> dict[str, float | None]:
+    frame = _equity(store, run_id, ticker)
+    if frame.empty:
+        return {}
+    fills = store.fill_rows(run_id)
+    if ticker != TOTAL and not fills.empty:
+        fills = fills[fills["ticker"] == ticker]
+    found = evaluate(
+        frame["equity"].to_numpy(),
+        benchmark=frame["benchmark"].to_numpy(),
+        weights=frame["weight"].to_numpy(),
+        fills=fills,
+    )
+    theirs = evaluate(frame["benchmark"].to_numpy())
+    return {**found, **{f"benchmark_{key}": value for key, value in theirs.items()}}
+
+
+def summary(store: RunStore, run_id: str) -> dict[str, Any]:
+    """The few figures the library lists."""
+    rows = store.day_rows(run_id)
+    test = rows[rows["phase"] == "test"]
+    found = _figures(store, run_id)
+    curve = _equity(store, run_id, TOTAL)["equity"].to_numpy()
+    asked = test[test["close"].notna() & (test["action"].notna() | test["abstained"].notna())]
+    decided = asked["abstained"].isna()
+    return {
+        "cum_return": found.get("cum_return"),
+        "benchmark_return": found.get("benchmark_cum_return"),
+        "sharpe": found.get("sharpe"),
+        "benchmark_sharpe": found.get("benchmark_sharpe"),
+        "max_drawdown": found.get("max_drawdown"),
+        "coverage": float(decided.mean()) if len(asked) else None,
+        "test_days": int(test["day"].nunique()),
+        "fills": int(test["fill_count"].sum()),
+        "costs": float(test["commission"].sum() + test["slippage"].sum()),
+        "calls": int(rows["calls"].sum()),
+        "prompt_tokens": int(rows["prompt_tokens"].sum()),
+        "answer_tokens": int(rows["answer_tokens"].sum()),
+        "sparkline": [round(float(v), 2) for v in _thinned(curve, 60)],
+    }
+
+
+def _thinned(values: np.ndarray, most: int) -> np.ndarray:
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).round().astype(int)]
+
+
+def bars(run_id: str, ticker: str) -> pd.DataFrame:
+    """day, open, high, low, close, volume as the agent saw them, sessions without a price left out."""
+    rows = runs.store().day_rows(run_id, ticker)
+    return rows.loc[rows["close"].notna(), ["day", "open", "high", "low", "close", "volume", "phase"]].reset_index(drop=True)
+
+
+def fills(run_id: str, ticker: str | None = None) -> pd.DataFrame:
+    return _of(runs.store().fill_rows(run_id), ticker)
+
+
+def _of(frame: pd.DataFrame, ticker: str | None) -> pd.DataFrame:
+    return frame if ticker is None or frame.empty else frame[frame["ticker"] == ticker].reset_index(drop=True)
+
+
+# ---------------------------------------------------------------------------------------------------------------------- days
+
+
+def days(run_id: str, ticker: str) -> pd.DataFrame:
+    """One row per session with what the decision table shows; ``next_return`` is close to next close, ``outcome`` the judged move."""
+    rows = runs.store().day_rows(run_id, ticker).sort_values("day").reset_index(drop=True)
+    if rows.empty:
+        return rows
+    close = rows["close"] * rows["split"].cumprod()
+    rows["next_return"] = (close.shift(-1) / close - 1).where(rows["close"].notna())
+    judged = _of(runs.store().outcome_rows(run_id), ticker)
+    by_day = judged.set_index("decided") if not judged.empty else pd.DataFrame(columns=["move", "verdict"])
+    rows["outcome"] = rows["day"].map(by_day["move"]) if len(by_day) else None
+    rows["verdict"] = rows["day"].map(by_day["verdict"]) if len(by_day) else None
+    return rows
+
+
+def record(run_id: str, ticker: str, day: date) -> DayRecord:
+    """The whole record of one day."""
+    return runs.store().record(run_id, ticker, day)
+
+
+def recalls(run_id: str, ticker: str, day: date) -> pd.DataFrame:
+    """The day's recalled memories and near misses with their score parts, titles and whether they were cited."""
+    found = runs.store().recall_rows(run_id, ticker, day=day)
+    if found.empty:
+        return found
+    known = runs.store().memory_rows(run_id, ticker).set_index("id")
+    for column in ("title", "publisher", "kind", "text", "event_time"):
+        found[column] = found["memory_id"].map(known[column])
+    return found
+
+
+# -------------------------------------------------------------------------------------------------------------------- memory
+
+
+def layer_counts(run_id: str, ticker: str) -> pd.DataFrame:
+    """day and one column per layer: live memories after each session."""
+    rows = runs.store().day_rows(run_id, ticker)
+    counts = pd.DataFrame([_live(v) for v in rows["live"]], index=rows.index).fillna(0).astype(int)
+    return pd.concat([rows[["day"]], counts], axis=1).sort_values("day").reset_index(drop=True)
+
+
+def _live(value: Any) -> dict[str, int]:
+    return json.loads(value) if isinstance(value, str) else dict(value or {})
+
+
+def memories(run_id: str, ticker: str, as_of: date) -> pd.DataFrame:
+    """Every memory born by ``as_of`` in the state it had after that session, with that day's importance and recency.
+
+    Columns: id, layer, kind, title, text, publisher, born, event_time, importance (0..100), recency (0..1), access_count, positive,
+    negative, alive, forgotten_on, recalled, cited (times until then).
+    """
+    store = runs.store()
+    spec = store.run(run_id).spec
+    known = store.memory_rows(run_id, ticker)
+    known = known[known["born"] <= as_of] if not known.empty else known
+    if known.empty:
+        return pd.DataFrame()
+    events = store.event_rows(run_id, ticker, until=as_of)
+    newest = events.sort_values("seq").groupby("memory_id").last()
+    now = _clock(store, spec, run_id, ticker, as_of)
+    frame = known[["id", "kind", "title", "text", "publisher", "born", "event_time", "available_at", "sources", "phase"]].copy()
+    states = [json.loads(s) if isinstance(s, str) else dict(s) for s in frame["id"].map(newest["state"])]
+    frame["layer"] = [s["layer"] for s in states]
+    frame["alive"] = (frame["id"].map(newest["kind"]) != "forgotten").to_numpy()
+    for column in ("access_count", "positive", "negative"):
+        frame[column] = [s[column] for s in states]
+    rows = {layer.name: layer for layer in spec.memory.layers}
+    frame["importance"] = [
+        float(importance(s["importance"], now - s["importance_as_of"], rows[s["layer"]].importance_decay)) for s in states
+    ]
+    frame["recency"] = [float(recency(now - s["recency_anchor"], rows[s["layer"]].recency_days)) for s in states]
+    gone = events[events["kind"] == "forgotten"].set_index("memory_id")["day"]
+    frame["forgotten_on"] = frame["id"].map(gone)
+    seen = store.recall_rows(run_id, ticker)
+    seen = seen[(seen["day"] <= as_of) & ~seen["near_miss"]] if not seen.empty else seen
+    for column, part in (("recalled", seen), ("cited", seen[seen["cited"]] if not seen.empty else seen)):
+        counts = part.groupby("memory_id").size() if not part.empty else pd.Series(dtype=int)
+        frame[column] = frame["id"].map(counts).fillna(0).astype(int)
+    return frame.reset_index(drop=True)
+
+
+def _clock(store: RunStore, spec: RunSpec, run_id: str, ticker: str, day: date) -> float:
+    """The reading of the memory's clock at the close of ``day`` (or of the last recorded session before it)."""
+    rows = store.day_rows(run_id, ticker)
+    rows = rows[rows["day"] <= day]
+    last = rows.sort_values("day").iloc[-1]
+    return clock_of(spec.memory, cutoff=last["cutoff"], index=int(last["index"]))
+
+
+@dataclass(frozen=True)
+class MemoryLife:
+    """One memory from birth to now: itself, its events, every time it was recalled, and its fading in between."""
+
+    memory: Memory
+    events: pd.DataFrame
+    recalls: pd.DataFrame
+    line: pd.DataFrame
+
+
+def memory_life(run_id: str, ticker: str, memory_id: int) -> MemoryLife:
+    """SpecError (field ``mem``) if there is no such memory."""
+    store = runs.store()
+    spec = store.run(run_id).spec
+    memory = store.memory(run_id, ticker, memory_id)
+    events = store.event_rows(run_id, ticker, memory_id=memory_id).sort_values("seq").reset_index(drop=True)
+    found = store.recall_rows(run_id, ticker, memory_id=memory_id)
+    rows = store.day_rows(run_id, ticker).sort_values("day")
+    return MemoryLife(memory=memory, events=events, recalls=found, line=_line(spec, rows, events))
+
+
+def _line(spec: RunSpec, rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """day, layer, importance, recency from birth until forgotten."""
+    layers = {layer.name: layer for layer in spec.memory.layers}
+    points: list[dict[str, Any]] = []
+    changes = [(e.day, e.kind, json.loads(e.state) if isinstance(e.state, str) else dict(e.state)) for e in events.itertuples()]
+    position, state, ended = -1, None, False
+    for row in rows.itertuples():
+        while position + 1 < len(changes) and changes[position + 1][0] <= row.day:
+            position += 1
+            state, ended = changes[position][2], changes[position][1] == "forgotten"
+        if state is None:
+            continue
+        now = clock_of(spec.memory, cutoff=row.cutoff, index=int(row.index_))
+        layer = layers[state["layer"]]
+        points.append(
+            {
+                "day": row.day,
+                "layer": layer.name,
+                "importance": float(importance(state["importance"], now - state["importance_as_of"], layer.importance_decay)),
+                "recency": float(recency(now - state["recency_anchor"], layer.recency_days)),
+            }
+        )
+        if ended:
+            break
+    return pd.DataFrame(points, columns=["day", "layer", "importance", "recency"])
+
+
+# -------------------------------------------------------------------------------------------------------------------- helpers
+
+
+def tickers(run_id: str) -> tuple[str, ...]:
+    return runs.store().run(run_id).spec.tickers
+
+
+def session_days(run_id: str, ticker: str) -> list[date]:
+    """Recorded sessions in order."""
+    return sorted(runs.store().day_rows(run_id, ticker)["day"])
+
+
+def nearest_day(days: Iterable[date], wanted: date) -> date | None:
+    """The recorded session at or before ``wanted``, else the first."""
+    ordered = sorted(days)
+    before = [d for d in ordered if d <= wanted]
+    return before[-1] if before else (ordered[0] if ordered else None)
+
+
+def worst_day(run_id: str, ticker: str = TOTAL) -> tuple[str, date] | None:
+    """Ticker and test session with the largest one-day loss against the benchmark."""
+    worst: tuple[float, str, date] | None = None
+    for name in tickers(run_id) if ticker == TOTAL else (ticker,):
+        frame = equity(run_id, name)
+        if len(frame) < 2:
+            continue
+        gap = frame["equity"].pct_change() - frame["benchmark"].pct_change()
+        position = int(gap.fillna(0).idxmin())
+        value = float(gap.fillna(0).iloc[position])
+        if math.isfinite(value) and (worst is None or value < worst[0]):
+            worst = (value, name, frame["day"].iloc[position])
+    return (worst[1], worst[2]) if worst else None
+
+
+def ticker_or_error(run_id: str, ticker: str) -> str:
+    names = tickers(run_id)
+    if ticker not in names:
+        raise SpecError(unknown("ticker", ticker, names), field="ticker")
+    return ticker
+
+
+def eta_s(view: RunView, now: Any) -> float | None:
+    """Seconds until the end at the pace so far; None until a day is done."""
+    if not view.started_at or not view.done or not view.total:
+        return None
+    spent = (now - view.started_at) / timedelta(seconds=1)
+    return max(0.0, spent / view.done * (view.total - view.done))

@@ -1,0 +1,293 @@
+"""What a person can do with runs: check, submit, pause, resume, cancel, duplicate, delete.
+
+A run is a subprocess (``python -m services.worker RUN``) in a session of its own: it survives reruns of a page, a closed tab and a
+restarted server. Status lives in the run store, never in the process that asked for the run.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Literal
+
+import psutil
+from pydantic import Field
+
+from agent.engine import plan
+from agent.errors import NoData, RecollectError, SpecError, Unavailable
+from agent.records import Record
+from agent.registry import unknown
+from agent.spec import RunSpec
+from services import wiring
+from services.settings import ROOT, Settings, settings
+from storage.run_store import RunRow, RunStore
+
+ACTIVE = ("queued", "running")
+SECONDS_PER_CALL = {"rules": 0.003}  # for the plan before the start; other backends are shown as unknown until days are measured
+
+
+class Check(Record):
+    """One line of the preflight."""
+
+    what: str
+    ok: bool
+    message: str
+    severity: Literal["error", "warning", "info"] = "error"
+    field: str = ""
+    outside: bool = Field(False, description="the cause lies outside what was asked: a server, a folder")
+
+
+class Preflight(Record):
+    """What a run would be, and whether it can start."""
+
+    sessions_train: int
+    sessions_test: int
+    model_calls: int
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(check.ok or check.severity != "error" for check in self.checks)
+
+
+@lru_cache(maxsize=4)
+def _store(url: str) -> RunStore:
+    return RunStore(url)
+
+
+def store(where: Settings | None = None) -> RunStore:
+    """The run store of this process."""
+    return _store((where or settings()).store_url)
+
+
+# ------------------------------------------------------------------------------------------------------------------ before
+
+
+def preflight(spec: RunSpec) -> Preflight:
+    """Everything that can be known before the first model call. Raises SpecError/NoData only for what makes no sense at all."""
+    when = wiring.calendar(spec)
+    sessions = plan(spec, when)
+    test = sum(phase == "test" for phase, _ in sessions)
+    train = len(sessions) - test
+    needs_model = wiring.needs_model(spec)
+    calls = (
+        len(spec.tickers) * (max(0, train - 1) + test + (test // spec.extended_every if spec.extended_every else 0)) if needs_model else 0
+    )
+    checks = list(_checks(spec, when, needs_model))
+    return Preflight(sessions_train=train, sessions_test=test, model_calls=calls, checks=tuple(checks))
+
+
+def _checks(spec: RunSpec, when, needs_model: bool) -> Iterator[Check]:
+    try:
+        market = wiring.market(spec, when)
+    except (SpecError, NoData) as error:
+        yield Check(what="data", ok=False, message=str(error), field=getattr(error, "field", ""))
+        return
+    except Unavailable as error:
+        yield Check(what="data", ok=False, message=str(error), field="source", outside=True)
+        return
+    yield Check(what="data", ok=True, message=f"{', '.join(spec.tickers)}: prices, {market.describe()}")
+    if market.note:
+        yield Check(what="data", ok=True, message=market.note, severity="info")
+    yield from (Check(what="data", ok=issue.severity != "error", message=issue.message, severity=issue.severity) for issue in market.issues)
+    if spec.execution.fill == "same_close":
+        yield Check(
+            what="fills", ok=False, severity="warning", message="same_close is optimistic: it trades at the price the decision was made on"
+        )
+    if needs_model:
+        yield _model_check(spec)
+
+
+def _model_check(spec: RunSpec) -> Check:
+    try:
+        health = wiring.backend(spec).check()
+    except RecollectError as error:
+        return Check(what="model", ok=False, message=str(error), field="backend", outside=isinstance(error, Unavailable))
+    return Check(what="model", ok=health.ok, message=f"{health.message} {health.cure}".strip(), field="backend", outside=True)
+
+
+# ----------------------------------------------------------------------------------------------------------------- running
+
+
+def create(spec: RunSpec) -> str:
+    """A queued run in the store; nothing runs yet."""
+    run = f"r{secrets.token_hex(4)}"
+    store().create(spec, run_id=run, provenance={})
+    return run
+
+
+def refuse(found: Preflight) -> None:
+    """Raise for the first check that makes the run impossible: Unavailable for what is outside, SpecError for what was asked."""
+    for check in found.checks:
+        if not check.ok and check.severity == "error":
+            if check.outside:
+                raise Unavailable(check.message)
+            raise SpecError(check.message, field=check.field)
+
+
+def submit(spec: RunSpec) -> str:
+    """Create a run and start its worker."""
+    refuse(preflight(spec))
+    run = create(spec)
+    start_worker(run)
+    return run
+
+
+def start_worker(run: str) -> int:
+    """The worker as a process of its own session, its words in its own log; returns its pid."""
+    logs = settings().logs
+    logs.mkdir(parents=True, exist_ok=True)
+    with open(logs / f"{run}.log", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.worker", run],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _children.append(process)
+    return process.pid
+
+
+_children: list[subprocess.Popen] = []  # kept so that ended workers can be reaped
+
+
+def reap() -> None:
+    """Collect ended workers that this process started, so that none stays a zombie that looks alive."""
+    _children[:] = [child for child in _children if child.poll() is None]
+
+
+def alive(row: RunRow) -> bool:
+    """Whether a worker is at work on the run: its process lives and gives signs of life."""
+    reap()
+    if row.status not in ACTIVE or row.pid is None:
+        return False
+    if row.host == os.uname().nodename and not (psutil.pid_exists(row.pid) and psutil.Process(row.pid).status() != psutil.STATUS_ZOMBIE):
+        return False
+    return row.heartbeat_at is not None and (datetime.now(UTC) - row.heartbeat_at).total_seconds() < settings().stale_after_s
+
+
+def state(row: RunRow) -> str:
+    """The status people see: a run that should be running but shows no life is ``interrupted``."""
+    if row.status == "running" and not alive(row):
+        return "interrupted"
+    if row.status == "queued" and (datetime.now(UTC) - row.updated_at).total_seconds() > settings().stale_after_s:
+        return "interrupted"
+    return row.status
+
+
+def pause(run: str) -> None:
+    """Stop after the day in hand; can be resumed."""
+    _ask(run, "pause")
+
+
+def cancel(run: str) -> None:
+    """Stop for good; what was recorded stays."""
+    row = store().run(run)
+    if row.status in ("done", "failed", "cancelled"):
+        raise SpecError(f"run {run} has already ended ({row.status})", field="run")
+    if state(row) in ("interrupted", "paused", "queued"):
+        store().set_status(run, "cancelled")
+    else:
+        _ask(run, "cancel")
+
+
+def _ask(run: str, what: str) -> None:
+    row = store().run(run)
+    if not alive(row):
+        raise SpecError(f"run {run} is not running ({state(row)})", field="run")
+    store().ask(run, what)
+
+
+def may_resume(run: str, spec: RunSpec | None = None) -> RunRow:
+    """The row of a run that can go on; SpecError if it cannot, or if ``spec`` is not the one it was started with."""
+    row = store().run(run)
+    if alive(row):
+        raise SpecError(f"run {run} is running already", field="run")
+    if row.status == "done":
+        raise SpecError(f"run {run} is complete; there is nothing to resume", field="run")
+    if spec is not None and spec.fingerprint() != row.fingerprint:
+        raise SpecError(f"run {run} was started with another spec; resume it with its own or start a new run", field="spec")
+    return row
+
+
+def resume(run: str, spec: RunSpec | None = None) -> None:
+    """Go on where the last complete day ended."""
+    may_resume(run, spec)
+    requeue(run)
+    start_worker(run)
+
+
+def requeue(run: str) -> None:
+    """Back into the queue, earlier wishes forgotten."""
+    store().ask(run, "")
+    store().set_status(run, "queued")
+
+
+def delete(run: str) -> None:
+    """Remove a run with everything that belongs to it: records, memories, vectors, log."""
+    from storage.chroma_index import remove
+
+    row = store().run(run)
+    if alive(row):
+        raise SpecError(f"run {run} is running; cancel it before deleting", field="run")
+    store().delete(run)
+    remove(settings().chroma, run)
+    (settings().logs / f"{run}.log").unlink(missing_ok=True)
+
+
+def wait(run: str, timeout_s: float = 3600) -> str:
+    """Block until the run has ended or stands still; returns its state."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        found = state(store().run(run))
+        if found not in ACTIVE:
+            return found
+        time.sleep(0.2)
+    raise Unavailable(f"run {run} did not end within {timeout_s:.0f} s.", cure="Look at its log.")
+
+
+def find(prefix: str) -> RunRow:
+    """A run by its id or by an unambiguous beginning of it."""
+    rows = store().runs()
+    exact = [row for row in rows if row.id == prefix]
+    matches = exact or [row for row in rows if row.id.startswith(prefix)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise SpecError(f"{prefix!r} fits several runs: {', '.join(row.id for row in matches)}", field="run")
+    raise SpecError(
+        unknown("run", prefix, [row.id for row in rows]) if rows else f"There is no run {prefix!r}; the library is empty.", field="run"
+    )
+
+
+def log_tail(run: str, characters: int = 4000) -> str:
+    path = settings().logs / f"{run}.log"
+    return path.read_text(encoding="utf-8", errors="replace")[-characters:] if path.exists() else ""
+
+
+@contextmanager
+def terminating(pid: int) -> Iterator[None]:
+    """Ends a worker with the block that started it (command line)."""
+    try:
+        yield
+    finally:
+        if psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGTERM)
+
+
+def disk_free_mb() -> float:
+    home = settings().home.absolute()
+    while not home.exists():
+        home = home.parent
+    return shutil.disk_usage(home).free / 2**20

@@ -1,0 +1,175 @@
+"""The process behind a run: ``python -m services.worker RUN``.
+
+Every day is committed whole before the next begins; a kill at any moment loses at most the day in hand. Whatever ends a run is
+written to its row in plain words; a bug is also raised, so that the log holds its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from storage.chroma_index import ChromaIndex, flush_outbox, reconcile
+
+from agent.engine import plan, trade
+from agent.errors import RecollectError, SpecError
+from agent.llm.base import Chunk, Stopped
+from agent.records import DayRecord
+from services import queries, runs
+from services.settings import settings
+from services.wiring import Hooks, Wired, provenance, wire
+from storage.run_store import RunStore
+
+COVERAGE_FLOOR = 0.95  # below this share of days with a decision a run fails: agent.md section 4
+FLUSH_EVERY = 50  # records between two visits to the vector index
+LIVE_EVERY_S = 0.25
+OnRecord = Callable[[DayRecord, int, int], None]
+
+
+class Pulse:
+    """Signs of life from a thread of their own, so that a long model call does not look like death."""
+
+    def __init__(self, store: RunStore, run: str) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, args=(store, run), daemon=True)
+
+    def _beat(self, store: RunStore, run: str) -> None:
+        while not self._stop.wait(settings().heartbeat_s):
+            store.beat(run, pid=os.getpid())
+
+    def __enter__(self) -> Pulse:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+class Live:
+    """The answer while it is being written, for the Monitor page; at most a few writes a second."""
+
+    def __init__(self, store: RunStore, run: str) -> None:
+        self._store, self._run, self._last = store, run, 0.0
+        self._key: tuple[str, date, str] | None = None
+        self._text, self._thinking = "", ""
+
+    def __call__(self, ticker: str, day: date, purpose: str, chunk: Chunk) -> None:
+        if self._key != (ticker, day, purpose):
+            self._key, self._text, self._thinking = (ticker, day, purpose), "", ""
+        self._text += chunk.text
+        self._thinking += chunk.thinking
+        if time.monotonic() - self._last >= LIVE_EVERY_S:
+            self._last = time.monotonic()
+            body = {"ticker": ticker, "day": str(day), "purpose": purpose, "text": self._text, "thinking": self._thinking}
+            self._store.set_live(self._run, {**body, "at": datetime.now(UTC).isoformat()})
+
+
+def execute(run: str, *, on_record: OnRecord | None = None) -> str:
+    """Run (or go on with) a queued run to its end; returns the status it ended with."""
+    store = runs.store()
+    if not store.claim(run, os.getpid()):
+        raise SpecError(f"run {run} is being worked on by another process", field="run")
+    try:
+        with Pulse(store, run):
+            status, error = _work(store, run, on_record)
+    except Stopped:
+        status, error = _stopped(store, run), ""
+    except RecollectError as problem:
+        status, error = "failed", str(problem)
+    except BaseException as problem:
+        store.set_status(run, "failed", error=f"{type(problem).__name__}: {problem} (a bug in Recollect; the log has its traceback)")
+        raise
+    store.ask(run, "")
+    store.set_status(run, status, error=error)
+    return status
+
+
+def _work(store: RunStore, run: str, on_record: OnRecord | None) -> tuple[str, str]:
+    spec = store.run(run).spec
+    last = store.last_records(run)
+    asked = _throttled(lambda: bool(store.asked(run)))
+    wired = wire(spec, store=store, run=run, hooks=Hooks(on_chunk=Live(store, run), cancelled=asked))
+    _same_data(store, run, provenance(spec, wired), resumed=bool(last))
+    total = len(plan(spec, wired.calendar)) * len(spec.tickers)
+    done = store.run(run).sessions_done if last else 0
+    index = ChromaIndex(settings().chroma, run)
+    reconcile(store, run, index)
+    for record in trade(wired.market, spec, strategies=wired.strategies, calendar=wired.calendar, run=run, last=last):
+        done += 1
+        store.append(record, vectors=_vectors(wired, record))
+        if on_record:
+            on_record(record, done, total)
+        if done % FLUSH_EVERY == 0:
+            flush_outbox(store, run, index)
+            store.set_summary(run, queries.summary(store, run))
+        if asked():
+            raise Stopped
+    flush_outbox(store, run, index)
+    figures = queries.summary(store, run)
+    store.set_summary(run, figures)
+    return _verdict(figures)
+
+
+def _vectors(wired: Wired, record: DayRecord) -> dict[int, Any]:
+    born = [event.memory_id for event in record.thought.memory_events if event.kind == "remembered"]
+    return dict(wired.strategies[record.ticker].vectors(born)) if born else {}
+
+
+def _throttled(ask: Callable[[], bool], every_s: float = 0.2) -> Callable[[], bool]:
+    """``ask`` at most every ``every_s`` seconds; once true it stays true."""
+    state = {"at": 0.0, "answer": False}
+
+    def answer() -> bool:
+        if not state["answer"] and time.monotonic() - state["at"] >= every_s:
+            state["at"], state["answer"] = time.monotonic(), ask()
+        return bool(state["answer"])
+
+    return answer
+
+
+def _same_data(store: RunStore, run: str, now: dict[str, Any], *, resumed: bool) -> None:
+    """A run is one experiment: going on with other data, prompts or another model of the same name would make it two."""
+    before = store.run(run).provenance
+    if not resumed or not before:
+        store.set_provenance(run, now)
+        return
+    for what, cure in (("data", "restore the data"), ("prompts", "restore the templates")):
+        if before.get(what) != now.get(what):
+            raise SpecError(f"the {what} changed since run {run} began; {cure} or start a new run", field=what)
+    old, new = (found.get("model", {}).get("digest", "") for found in (before, now))
+    if old and new and old != new:
+        raise SpecError(
+            f"the model behind the name changed since run {run} began (digest {old[:12]} became {new[:12]}); start a new run", field="model"
+        )
+
+
+def _verdict(figures: dict[str, Any]) -> tuple[str, str]:
+    coverage = figures.get("coverage")
+    if coverage is not None and coverage < COVERAGE_FLOOR:
+        return "failed", (
+            f"the model gave a usable decision on {coverage:.0%} of the test days; at least {COVERAGE_FLOOR:.0%} are needed. "
+            "All days are kept for inspection, but the figures are no result."
+        )
+    return "done", ""
+
+
+def _stopped(store: RunStore, run: str) -> str:
+    store.set_summary(run, queries.summary(store, run))
+    return "cancelled" if store.asked(run) == "cancel" else "paused"
+
+
+def main(argv: list[str] | None = None) -> int:
+    run = (argv or sys.argv[1:])[0]
+    status = execute(run)
+    print(f"run {run}: {status}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
