@@ -1,0 +1,73 @@
+"""Bringing an existing run store up to date: append-only, numbered, applied on open, each in the same transaction as its record.
+
+A new file gets today's tables and counts as having every migration; an older one gets the functions it lacks, in order. A test holds
+the two ways to the same result. Never edit or reorder a function that was released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, func, insert, inspect, select
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from agent.errors import Unavailable
+from storage import schema
+from storage.connect import reading, writing
+
+Migration = tuple[int, str, Callable[[Connection], None]]
+
+
+def _first(connection: Connection) -> None:
+    """Version 1 is where the tables began; a file without it is either new or not ours."""
+
+
+MIGRATIONS: tuple[Migration, ...] = ((1, "the first tables", _first),)
+
+
+def migrate(engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> int:
+    """Apply what is missing and return the version. A store of a newer program is refused and left untouched."""
+    latest = migrations[-1][0]
+    version = _version(engine)
+    if version == latest:
+        return version
+    with writing(engine) as connection:
+        names = set(inspect(connection).get_table_names())
+        if "migrations" not in names:
+            _refuse_strangers(engine, names)
+            schema.metadata.create_all(connection)
+            _note(connection, migrations)
+            return latest
+        version = connection.scalar(select(func.max(schema.migrations.c.number))) or 0
+        if version > latest:
+            raise Unavailable(
+                f"The run store {engine.url.database} was written by a newer Recollect (version {version}; this one knows {latest}).",
+                cure="Update Recollect, or choose another data folder.",
+            )
+        for number, name, apply in migrations:
+            if number > version:
+                apply(connection)
+                _note(connection, [(number, name, apply)])
+    return latest
+
+
+def _version(engine: Engine) -> int:
+    try:
+        with reading(engine) as connection:
+            return connection.scalar(select(func.max(schema.migrations.c.number))) or 0
+    except (OperationalError, ProgrammingError):  # no such table: the file is new, or not ours
+        return 0
+
+
+def _refuse_strangers(engine: Engine, names: set[str]) -> None:
+    if names:
+        raise Unavailable(
+            f"The database {engine.url.database} belongs to another program (tables: {', '.join(sorted(names)[:5])}).",
+            cure="Choose another data folder.",
+        )
+
+
+def _note(connection: Connection, migrations: Sequence[Migration]) -> None:
+    now = datetime.now(UTC)
+    connection.execute(insert(schema.migrations), [{"number": number, "name": name, "applied_at": now} for number, name, _ in migrations])
