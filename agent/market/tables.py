@@ -1,0 +1,461 @@
+"""Canonical tables: how a frame from outside becomes one, and what is wrong with it, in plain words.
+
+``conform`` casts names, types and times and refuses what cannot be cast; ``inspect`` looks at one symbol's rows and reports findings:
+errors (the rows cannot be traded on) and warnings (true but worth knowing). Every source goes through both, so a defect gets the same
+sentence whoever delivered it. Nothing is repaired silently: what is dropped or shifted becomes an Issue.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from agent.errors import NoData, SpecError
+from agent.market.sessions import Calendar
+from agent.market.sources.base import Issue
+
+NEW_YORK = "America/New_York"
+SHOWN = 5  # first rows in a sentence
+NEWS_LAG = pd.Timedelta(minutes=5)  # from publication until a vendor's subscriber can read it (design: look-ahead rules)
+EDGAR_LAG = pd.Timedelta(minutes=1)  # from acceptance until the filing is on the site
+JUMP = 0.40  # a larger daily move without a split or dividend is worth a look
+SPLIT_LIKE = (2, 3, 4, 5, 10, 20)
+
+Kind = Literal["text", "day", "time", "number"]
+SCHEMA: dict[str, dict[str, Kind]] = {
+    "bars": {"symbol": "text", "date": "day", "open": "number", "high": "number", "low": "number", "close": "number", "volume": "number"},
+    "splits": {"symbol": "text", "ex_date": "day", "ratio": "number"},
+    "dividends": {"symbol": "text", "ex_date": "day", "amount": "number"},
+    "news": {
+        "symbol": "text",
+        "id": "text",
+        "published_at": "time",
+        "available_at": "time",
+        "title": "text",
+        "summary": "text",
+        "publisher": "text",
+        "url": "text",
+    },
+    "filings": {
+        "symbol": "text",
+        "accession": "text",
+        "form": "text",
+        "section": "text",
+        "period_end": "day",
+        "accepted_at": "time",
+        "available_at": "time",
+        "text": "text",
+        "url": "text",
+    },
+}
+REQUIRED = {
+    "bars": ("symbol", "date", "open", "high", "low", "close", "volume"),
+    "splits": ("symbol", "ex_date", "ratio"),
+    "dividends": ("symbol", "ex_date", "amount"),
+    "news": ("symbol", "published_at", "title"),
+    "filings": ("symbol", "accession", "form", "text"),
+}
+KEY = {
+    "bars": ["symbol", "date"],
+    "splits": ["symbol", "ex_date"],
+    "dividends": ["symbol", "ex_date"],
+    "news": ["symbol", "id"],
+    "filings": ["symbol", "accession", "section"],
+}
+ORDER = {
+    "bars": ["symbol", "date"],
+    "splits": ["symbol", "ex_date"],
+    "dividends": ["symbol", "ex_date"],
+    "news": ["symbol", "available_at", "id"],
+    "filings": ["symbol", "available_at", "accession", "section"],
+}
+
+
+def empty(table: str) -> pd.DataFrame:
+    """A canonical table without rows."""
+    kinds = {"text": "str", "day": "datetime64[us]", "time": "datetime64[us, UTC]", "number": "float64"}
+    return pd.DataFrame({name: pd.Series(dtype=kinds[kind]) for name, kind in SCHEMA[table].items()})
+
+
+# --------------------------------------------------------------------------------------------------------------- conforming
+
+
+def conform(table: str, frame: pd.DataFrame, *, where: str = "") -> tuple[pd.DataFrame, tuple[Issue, ...]]:
+    """``frame`` as a canonical table, sorted, with notes on what was removed. ``where`` (a file name) goes into every sentence.
+
+    A missing column, a value that is no number, an unparseable date and a time without a zone are SpecErrors.
+    """
+    where = where or table
+    frame = _named(table, frame, where)
+    missing = [name for name in REQUIRED[table] if name not in frame]
+    if missing:
+        found = ", ".join(map(str, frame.columns)) or "none"
+        raise _spec(f"{where}: column {_listed(missing)} is missing from the {table} table (found: {found}).")
+    columns = {name: _cast(frame[name], kind, f"{where}: column {name!r}") for name, kind in SCHEMA[table].items() if name in frame}
+    if table == "bars" and "basis" in frame:
+        columns["basis"] = frame["basis"].astype("str")
+    clean = pd.DataFrame(columns, index=frame.index)
+    if table == "news":
+        clean = _news(clean, where)
+    elif table == "filings":
+        clean = _filings(clean, frame, where)
+    clean, issues = _unique(table, clean, where)
+    order = [*SCHEMA[table], *(["basis"] if "basis" in clean else [])]
+    return clean[order].sort_values(ORDER[table], kind="stable", ignore_index=True), issues
+
+
+def _named(table: str, frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Header synonyms: any case, ``ticker`` for symbol, ``split_from``/``split_to`` for ratio."""
+    frame = frame.rename(columns={name: str(name).strip().lower().replace(" ", "_") for name in frame.columns}).reset_index(drop=True)
+    if "symbol" not in frame and "ticker" in frame:
+        frame = frame.rename(columns={"ticker": "symbol"})
+    if table == "splits" and "ratio" not in frame and {"split_from", "split_to"} <= set(frame.columns):
+        frame = frame.assign(ratio=pd.to_numeric(frame["split_to"]) / pd.to_numeric(frame["split_from"]))
+    if table == "bars" and "close" not in frame and "adj_close" in frame:
+        raise _spec(f"{where}: only an adjusted close was found; a price adjusted for later dividends tells the future. Supply 'close'.")
+    doubled = sorted(set(frame.columns[frame.columns.duplicated()]))
+    if doubled:
+        raise _spec(f"{where}: column {_listed(doubled)} appears twice.")
+    return frame
+
+
+def _cast(column: pd.Series, kind: Kind, where: str) -> pd.Series:
+    if kind == "text":
+        text = column.astype("str").fillna("").str.strip()
+        return text.str.upper() if where.endswith("'symbol'") else text
+    if kind == "number":
+        return _numbers(column, where)
+    return _days(column, where) if kind == "day" else _times(column, where)
+
+
+def _numbers(column: pd.Series, where: str) -> pd.Series:
+    """float64; what is no number is refused, an empty cell stays NaN for ``inspect`` to report with its date."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    blank = column.isna() | (column.astype("str").str.strip() == "")
+    _refuse(column, numbers.isna() & ~blank, f"{where} holds values that are not numbers")
+    return numbers.astype("float64")
+
+
+def _days(column: pd.Series, where: str) -> pd.Series:
+    """Naive midnight. An aware midnight is its own day in its own zone; a time of day in a date column is refused."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        days = column.dt.tz_localize(None)
+    elif pd.api.types.is_datetime64_dtype(column.dtype):
+        days = column
+    else:
+        text = column.map(str, na_action="ignore").astype("str").str.strip().replace("", None)
+        days = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
+        if days.isna().any():
+            days = days.fillna(pd.to_datetime(text, format="%Y-%m-%d %H:%M:%S", errors="coerce"))
+        _refuse(column, days.isna() & text.notna(), f"{where} holds dates that cannot be read (write them as YYYY-MM-DD)")
+    days = days.astype("datetime64[us]")
+    _refuse(column, days.notna() & (days != days.dt.normalize()), f"{where} must hold days, not times of day")
+    return days
+
+
+def _times(column: pd.Series, where: str) -> pd.Series:
+    """UTC. A bare date becomes midnight UTC (read later as "date only"); a time of day without a zone is refused."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    if pd.api.types.is_datetime64_dtype(column.dtype):
+        zoneless = column.notna() & (column != column.dt.normalize())
+        _refuse(column, zoneless, f"{where} has times without a time zone (write them with an offset, such as +00:00)")
+        return column.dt.tz_localize("UTC").astype("datetime64[us, UTC]")
+    text = column.map(str, na_action="ignore").astype("str").str.strip().replace("", None)
+    filled = text.fillna("")
+    bare = filled.str.fullmatch(r"\d{4}-\d{2}-\d{2}([ T]00:00(:00(\.0+)?)?)?")
+    zoned = filled.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True) & filled.str.contains(":")
+    times = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
+    _refuse(column, text.notna() & times.isna(), f"{where} holds times that cannot be read (write them as 2025-01-31T14:30:00+00:00)")
+    _refuse(column, text.notna() & ~bare & ~zoned, f"{where} has times without a time zone (write them with an offset, such as +00:00)")
+    return times.astype("datetime64[us, UTC]")
+
+
+def end_of_day(times: pd.Series) -> pd.Series:
+    """For stamps that carry only a date (exactly 00:00 UTC or New York): the end of that day in New York, in UTC; else NaT."""
+    local = times.dt.tz_convert(NEW_YORK)
+    by_utc, by_local = times == times.dt.normalize(), local == local.dt.normalize()
+    day = times.dt.tz_localize(None).dt.normalize().where(by_utc, local.dt.tz_localize(None).dt.normalize())
+    end = (day + pd.Timedelta(days=1)).dt.tz_localize(NEW_YORK).dt.tz_convert("UTC")
+    return end.where(by_utc | by_local).astype("datetime64[us, UTC]")
+
+
+def _news(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    _refuse(frame["symbol"], frame["published_at"].isna(), f"{where}: rows without a publication time")
+    stated = frame["available_at"] if "available_at" in frame else pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
+    stated = end_of_day(stated).fillna(stated)
+    rule = end_of_day(frame["published_at"]).fillna(frame["published_at"] + NEWS_LAG)
+    frame = frame.assign(available_at=stated.fillna(rule))
+    early = frame["available_at"] < frame["published_at"]
+    _refuse(frame["title"], early, f"{where}: news readable before it was published")
+    for name in ("summary", "publisher", "url", "id"):
+        if name not in frame:
+            frame = frame.assign(**{name: ""})
+    blank = frame["id"] == ""
+    if blank.any():
+        frame.loc[blank, "id"] = [_news_id(row) for row in frame[blank].itertuples()]
+    return frame
+
+
+def _news_id(row: Any) -> str:
+    return hashlib.sha256("\n".join((row.publisher, row.title, row.published_at.isoformat())).encode()).hexdigest()[:16]
+
+
+def _filings(frame: pd.DataFrame, raw: pd.DataFrame, where: str) -> pd.DataFrame:
+    """When a filing could be read: acceptance + 1 min, never before 06:00 New York of its filing date; without an acceptance time
+    22:00 New York of the filing date; a later time that the table itself states wins."""
+    nothing = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
+    accepted = frame.get("accepted_at", nothing)
+    stated = frame.get("available_at", nothing)
+    stated = end_of_day(stated).fillna(stated)
+    accepted = accepted.where(end_of_day(accepted).isna())
+    filed = _days(raw["filing_date"], f"{where}: column 'filing_date'") if "filing_date" in raw else _filing_day(accepted)
+    filed = filed.fillna(_filing_day(accepted))
+    rule = pd.concat([accepted + EDGAR_LAG, _new_york(filed, 6).where(accepted.notna())], axis=1).max(axis=1)
+    rule = rule.fillna(_new_york(filed, 22))
+    available = pd.concat([rule, stated], axis=1).max(axis=1).astype("datetime64[us, UTC]")
+    unknown = available.isna()
+    _refuse(frame["accession"], unknown, f"{where}: filings with neither accepted_at nor filing_date nor available_at")
+    frame = frame.assign(available_at=available, accepted_at=accepted.fillna(available))
+    for name, default in (("section", "document"), ("url", "")):
+        frame = frame.assign(**{name: frame.get(name, default)})
+    if "period_end" not in frame:
+        frame = frame.assign(period_end=pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]"))
+    return frame
+
+
+def _filing_day(accepted: pd.Series) -> pd.Series:
+    """The filing date EDGAR would give: the day of acceptance in New York, after 17:30 the next weekday."""
+    local = accepted.dt.tz_convert(NEW_YORK).dt.tz_localize(None)
+    day = local.dt.normalize().where(
+        local - local.dt.normalize() <= pd.Timedelta(hours=17, minutes=30), local.dt.normalize() + pd.Timedelta(days=1)
+    )
+    ahead = day.dt.day_of_week.map({5: 2, 6: 1}).fillna(0)
+    return (day + pd.to_timedelta(ahead, unit="D")).astype("datetime64[us]")
+
+
+def _new_york(days: pd.Series, hour: int) -> pd.Series:
+    return (days + pd.Timedelta(hours=hour)).dt.tz_localize(NEW_YORK).dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+
+
+def _unique(table: str, frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, tuple[Issue, ...]]:
+    """Exact repeats go with a note. Different rows under one key: refused for prices and splits, dividends of one day add up, of texts
+    the one that could be read first stays."""
+    issues = []
+    key = KEY[table]
+    repeated = frame.duplicated() if table != "dividends" else pd.Series(False, index=frame.index)
+    if repeated.any():
+        message = f"{where}: {_count(repeated, 'row')} repeated exactly and removed."
+        issues.append(_issue("warning", table, message, frame[repeated], key))
+        frame = frame[~repeated]
+    if table == "dividends":
+        return frame.groupby(key, as_index=False)["amount"].sum(min_count=1), tuple(issues)
+    double = frame.duplicated(key, keep=False)
+    if not double.any():
+        return frame, tuple(issues)
+    rows = frame[double]
+    if table in ("bars", "splits"):
+        raise _spec(
+            f"{where}: {_listed(_rows(rows, key))} appear{'s' if rows[key].drop_duplicates().shape[0] == 1 else ''} more than once with different values."
+        )
+    kept = frame.sort_values("available_at", kind="stable").drop_duplicates(key)
+    lost = frame.loc[frame.index.difference(kept.index)]
+    message = f"{where}: {len(lost)} {table} rows share their id with an earlier one and were left out."
+    issues.append(_issue("warning", table, message, lost, key))
+    return kept, tuple(issues)
+
+
+# --------------------------------------------------------------------------------------------------------------- inspecting
+
+
+def inspect(
+    table: str,
+    frame: pd.DataFrame,
+    *,
+    symbol: str,
+    calendar: Calendar,
+    splits: pd.DataFrame | None = None,
+    dividends: pd.DataFrame | None = None,
+) -> tuple[Issue, ...]:
+    """Findings about one symbol's rows of a canonical table. ``splits`` and ``dividends`` explain jumps of the bars."""
+    if frame.empty:
+        return ()
+    if table == "bars":
+        errors = _bad_bars(frame, symbol)
+        return tuple(errors) or tuple(_odd_bars(frame, symbol, calendar, splits, dividends))
+    if table == "news":
+        return tuple(_odd_news(frame, symbol))
+    if table in ("splits", "dividends"):
+        return tuple(_bad_actions(table, frame, symbol, calendar))
+    return ()
+
+
+def refuse_errors(issues: Iterable[Issue], *, where: str = "") -> None:
+    """SpecError with every error among ``issues``; warnings pass."""
+    errors = [issue for issue in issues if issue.severity == "error"]
+    if errors:
+        prefix = f"{where}: " if where else ""
+        raise _spec(" ".join(prefix + issue.message for issue in errors))
+
+
+def unknown_ticker(ticker: str, choices: Sequence[str]) -> SpecError:
+    """The error for a ticker the source does not have, with the nearest one it has."""
+    near = difflib.get_close_matches(ticker, choices, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    shown = ", ".join(choices[:20]) + (f" and {len(choices) - 20} more" if len(choices) > 20 else "")
+    return SpecError(f"Unknown ticker {ticker!r}; the source has {shown or 'none'}.{hint}", field="tickers")
+
+
+def _bad_bars(frame: pd.DataFrame, symbol: str) -> list[Issue]:
+    prices = frame[["open", "high", "low", "close"]]
+    usable = np.isfinite(prices).all(axis=1) & (prices > 0).all(axis=1)
+    top, bottom = prices.max(axis=1), prices.min(axis=1)
+    tests = [
+        (~np.isfinite(prices).all(axis=1), "{n} with a missing or infinite price"),
+        ((prices <= 0).any(axis=1), "{n} with a price that is zero or negative"),
+        (usable & (frame["high"] < top * (1 - 1e-6)), "{n} whose high is below its open, low or close"),
+        (usable & (frame["low"] > bottom * (1 + 1e-6)), "{n} whose low is above its open, high or close"),
+        (~np.isfinite(frame["volume"]) | (frame["volume"] < 0), "{n} with a missing or negative volume"),
+    ]
+    found = []
+    for bad, words in tests:
+        if bad.any():
+            rows = frame[bad]
+            shown = _rows(rows, ["date", "open", "high", "low", "close", "volume"])
+            message = f"{symbol} has {words.format(n=_count(bad, 'bar'))}, first: {shown[0]}."
+            found.append(Issue("error", "bars", message, symbol, int(bad.sum()), tuple(shown)))
+    return found
+
+
+def _odd_bars(
+    frame: pd.DataFrame, symbol: str, calendar: Calendar, splits: pd.DataFrame | None, dividends: pd.DataFrame | None
+) -> list[Issue]:
+    found = []
+    days = [stamp.date() for stamp in frame["date"]]
+    held = set(days)
+    try:
+        expected = [session.day for session in calendar.sessions(days[0], days[-1])]
+    except NoData:
+        expected = []
+    missing = [day for day in expected if day not in held]
+    if missing:
+        message = f"{symbol} has no bar on {len(missing)} of {len(expected)} sessions from {days[0]} to {days[-1]}: {_listed(missing)}."
+        found.append(Issue("warning", "bars", message, symbol, len(missing), tuple(map(str, missing))))
+    known = set(expected)
+    off = [day for day in days if day not in known]
+    if off:
+        message = f"{symbol} has {_plural(len(off), 'bar')} on days without a session of {calendar.exchange}, left out: {_listed(off)}."
+        found.append(Issue("warning", "bars", message, symbol, len(off), tuple(map(str, off))))
+    found += _jumps(frame, symbol, splits, dividends)
+    if (still := _longest_run(frame["close"])) >= 5:
+        found.append(Issue("warning", "bars", f"{symbol} has the same close {still} sessions in a row.", symbol, still))
+    idle = frame["volume"] == 0
+    if idle.any():
+        message = f"{symbol} has {_count(idle, 'bar')} with zero volume."
+        found.append(_issue("warning", "bars", message, frame[idle], ["date"], symbol))
+    return found
+
+
+def _jumps(frame: pd.DataFrame, symbol: str, splits: pd.DataFrame | None, dividends: pd.DataFrame | None) -> list[Issue]:
+    """Moves of more than 40 % that no split or dividend of the day explains."""
+    ratio = (frame["close"] / frame["close"].shift(1)).to_numpy()
+    acted = {stamp for table in (splits, dividends) if table is not None for stamp in table["ex_date"]}
+    lines = []
+    for day, move in zip(frame["date"], ratio, strict=True):
+        if not np.isfinite(move) or abs(move - 1) <= JUMP or day in acted:
+            continue
+        like = next((n for n in SPLIT_LIKE if abs(move * n - 1) < 0.03 or abs(move / n - 1) < 0.03), None)
+        hint = f" (looks like an unadjusted {like}:1 split)" if like else ""
+        lines.append(f"{day.date()} {move - 1:+.1%}{hint}")
+    if not lines:
+        return []
+    message = f"{symbol} moves by more than {JUMP:.0%} without a split or dividend: {_listed(lines)}."
+    return [Issue("warning", "bars", message, symbol, len(lines), tuple(lines))]
+
+
+def _odd_news(frame: pd.DataFrame, symbol: str) -> list[Issue]:
+    found = []
+    dated = end_of_day(frame["published_at"]).notna()
+    if dated.any():
+        message = f"{symbol} has {_count(dated, 'news item')} with a date but no time; readable from the end of that day in New York."
+        found.append(_issue("warning", "news", message, frame[dated], ["published_at", "title"], symbol))
+    bare = frame["summary"] == ""
+    if bare.any():
+        message = f"{symbol} has {_count(bare, 'news item')} without a summary."
+        found.append(_issue("warning", "news", message, frame[bare], ["published_at", "title"], symbol))
+    if len(frame) >= 10 and frame["title"].value_counts().iloc[0] > 0.9 * len(frame):
+        found.append(Issue("warning", "news", f"{symbol}: more than 90 % of the news carry the same title.", symbol, len(frame)))
+    return found
+
+
+def _bad_actions(table: str, frame: pd.DataFrame, symbol: str, calendar: Calendar) -> list[Issue]:
+    column = "ratio" if table == "splits" else "amount"
+    values = frame[column]
+    bad = ~np.isfinite(values) | (values <= 0)
+    if bad.any():
+        message = f"{symbol} has {_count(bad, table[:-1])} whose {column} is missing, zero or negative, first: {_rows(frame[bad], ['ex_date', column])[0]}."
+        return [_issue("error", table, message, frame[bad], ["ex_date", column], symbol)]
+    off = [stamp.date() for stamp in frame["ex_date"] if stamp.date() not in calendar]
+    if not off:
+        return []
+    message = f"{symbol} has {_plural(len(off), table[:-1])} with an ex date without a session, applied in the next one: {_listed(off)}."
+    return [Issue("warning", table, message, symbol, len(off), tuple(map(str, off)))]
+
+
+# ---------------------------------------------------------------------------------------------------------------- sentences
+
+
+def _longest_run(values: pd.Series) -> int:
+    groups = (values != values.shift()).cumsum()
+    return int(groups.value_counts().max())
+
+
+def _issue(
+    severity: Literal["error", "warning"], table: str, message: str, rows: pd.DataFrame, columns: list[str], symbol: str = ""
+) -> Issue:
+    return Issue(severity, table, message, symbol, len(rows), tuple(_rows(rows, columns)))
+
+
+def _rows(frame: pd.DataFrame, columns: list[str]) -> list[str]:
+    return [" ".join(_word(value) for value in row) for row in frame[columns].head(SHOWN).itertuples(index=False)]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return str(value.date()) if value.tzinfo is None else value.strftime("%Y-%m-%d %H:%M")
+    return f"{value:g}" if isinstance(value, float) else str(value)[:60]
+
+
+def _refuse(column: pd.Series, bad: pd.Series, what: str) -> None:
+    if bad.any():
+        rows = [f"row {int(position) + 1}: {str(column.iloc[position])[:40]!r}" for position in np.flatnonzero(bad.to_numpy())[:SHOWN]]
+        raise _spec(f"{what}: {_listed(rows, int(bad.sum()))}.")
+
+
+def _listed(items: Sequence[Any], total: int | None = None) -> str:
+    shown = [str(item) for item in items[: 2 * SHOWN]]
+    rest = (len(items) if total is None else total) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _count(mask: pd.Series, noun: str) -> str:
+    return _plural(int(mask.sum()), noun)
+
+
+def _spec(message: str) -> SpecError:
+    return SpecError(message, field="source_options.path")
+
+
+def day_of(value: Any) -> date:
+    """The day of a pandas timestamp."""
+    return pd.Timestamp(value).date()

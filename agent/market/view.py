@@ -1,0 +1,283 @@
+"""The market in memory, and the only window through which anybody who decides may look at it.
+
+A ``View`` ends at a cutoff. By construction (bisection over times sorted once) and by assertion it returns no row that became
+available later and no bar of a session that had not closed. ``Market.opening`` is the broker's side door: the engine fills orders with
+it after a decision is made, and nothing that decides holds a Market.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from agent.errors import NoData
+from agent.market import tables
+from agent.market.sessions import Calendar, aware
+from agent.market.sources.base import Issue, Listing, Source
+from agent.records import Bar, Dividend, Filing, News, Split
+
+HISTORY_DAYS = 400  # before the first session: indicators need a month, a first memory needs the last annual report
+
+
+@dataclass(frozen=True)
+class Tape:
+    """All rows of one ticker, sorted; the lists of times run parallel and are what a View bisects."""
+
+    bars: list[Bar]
+    closed_at: list[datetime]
+    news: list[News]
+    news_at: list[datetime]
+    filings: list[Filing]
+    filings_at: list[datetime]
+    splits: list[Split]
+    dividends: list[Dividend]
+    positions: dict[date, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Market:
+    """Validated rows of the tickers of one run."""
+
+    tapes: dict[str, Tape]
+    calendar: Calendar
+    note: str = ""
+    fingerprint: str = ""
+    issues: tuple[Issue, ...] = ()
+    companies: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(
+        cls, source: Source, tickers: Sequence[str], *, start: date, end: date, calendar: Calendar, history_days: int = HISTORY_DAYS
+    ) -> Market:
+        """The rows from ``history_days`` before ``start`` up to ``end`` (included).
+
+        An unknown ticker and rows that cannot be traded on are SpecErrors; a range without sessions or a ticker without a price in it
+        is NoData. Everything else that is odd about the data is in ``issues``.
+        """
+        calendar.sessions(start, end)
+        listings = {listing.ticker: listing for listing in source.listings()}
+        for ticker in tickers:
+            if ticker not in listings:
+                raise tables.unknown_ticker(ticker, sorted(listings))
+        loaded = {t: _load(source, listings[t], start, end, calendar, start - timedelta(days=history_days)) for t in tickers}
+        issues = dict.fromkeys(issue for _, found in loaded.values() for issue in found)
+        return cls(
+            tapes={ticker: tape for ticker, (tape, _) in loaded.items()},
+            calendar=calendar,
+            note=source.note,
+            fingerprint=source.fingerprint(),
+            issues=tuple(issues),
+            companies={ticker: listings[ticker].name for ticker in tickers},
+        )
+
+    @property
+    def tickers(self) -> tuple[str, ...]:
+        return tuple(self.tapes)
+
+    @property
+    def first(self) -> dict[str, date]:
+        """First day with a price, per ticker."""
+        return {ticker: tape.bars[0].day for ticker, tape in self.tapes.items()}
+
+    @property
+    def last(self) -> dict[str, date]:
+        """Last day with a price, per ticker."""
+        return {ticker: tape.bars[-1].day for ticker, tape in self.tapes.items()}
+
+    def view(self, cutoff: datetime) -> View:
+        """What was knowable at ``cutoff`` (aware)."""
+        return View(self, cutoff)
+
+    def opening(self, ticker: str, day: date) -> float | None:
+        """For the broker only: the open of ``day``; None without a bar."""
+        position = self.tapes[ticker].positions.get(day)
+        return None if position is None else self.tapes[ticker].bars[position].open
+
+
+class View:
+    """What was knowable at ``cutoff``. It has no way to look further."""
+
+    __slots__ = ("_market", "cutoff", "session")
+
+    def __init__(self, market: Market, cutoff: datetime) -> None:
+        self._market = market
+        self.cutoff = aware(cutoff)
+        closed = market.calendar.last_closed(self.cutoff)
+        self.session = closed.day if closed else date.min
+
+    def bar(self, ticker: str, day: date) -> Bar | None:
+        """The bar of ``day``; None where there is none or its session had not closed."""
+        tape = self._market.tapes[ticker]
+        position = tape.positions.get(day)
+        if position is None or tape.closed_at[position] > self.cutoff:
+            return None
+        return tape.bars[position]
+
+    def bars(self, ticker: str, n: int) -> tuple[Bar, ...]:
+        """The last ``n`` bars as traded, oldest first; fewer where there are fewer."""
+        tape = self._market.tapes[ticker]
+        end = bisect_right(tape.closed_at, self.cutoff)
+        assert not end or tape.closed_at[end - 1] <= self.cutoff
+        return tuple(tape.bars[max(0, end - n) : end]) if n > 0 else ()
+
+    def adjusted_closes(self, ticker: str, n: int) -> list[float]:
+        """The last ``n`` closes on today's share basis: adjusted for splits that have happened, for nothing that is still to come."""
+        bars = self.bars(ticker, n)
+        return [bar.close / factor for bar, factor in zip(bars, self._factors(ticker, bars), strict=True)]
+
+    def adjusted_volumes(self, ticker: str, n: int) -> list[float]:
+        """The last ``n`` volumes on today's share basis."""
+        bars = self.bars(ticker, n)
+        return [bar.volume * factor for bar, factor in zip(bars, self._factors(ticker, bars), strict=True)]
+
+    def news(self, ticker: str, after: datetime | None = None) -> tuple[News, ...]:
+        """News that became readable after ``after`` and up to the cutoff, oldest first."""
+        tape = self._market.tapes[ticker]
+        found = tuple(tape.news[self._range(tape.news_at, after)])
+        assert all(item.available_at <= self.cutoff for item in found)
+        return found
+
+    def filings(self, ticker: str, after: datetime | None = None) -> tuple[Filing, ...]:
+        """Sections of filings that became readable after ``after`` and up to the cutoff, oldest first."""
+        tape = self._market.tapes[ticker]
+        found = tuple(tape.filings[self._range(tape.filings_at, after)])
+        assert all(item.available_at <= self.cutoff for item in found)
+        return found
+
+    def split(self, ticker: str, day: date) -> float:
+        """New shares per old share with this ex date; 1.0 where there is none, or it is still to come."""
+        ratio = 1.0
+        for split in self._market.tapes[ticker].splits:
+            if split.ex_date == day <= self.session:
+                ratio *= split.ratio
+        return ratio
+
+    def dividend(self, ticker: str, day: date) -> float:
+        """Cash per share with this ex date; 0.0 where there is none, or it is still to come."""
+        return sum(item.amount for item in self._market.tapes[ticker].dividends if item.ex_date == day <= self.session)
+
+    def _range(self, times: list[datetime], after: datetime | None) -> slice:
+        start = bisect_right(times, aware(after)) if after is not None else 0
+        return slice(start, bisect_right(times, self.cutoff))
+
+    def _factors(self, ticker: str, bars: Sequence[Bar]) -> list[float]:
+        """New shares that one share of each bar's day has become by the session of the cutoff."""
+        happened = [split for split in self._market.tapes[ticker].splits if split.ex_date <= self.session]
+        factors = []
+        for bar in bars:
+            factor = 1.0
+            for split in happened:
+                if bar.day < split.ex_date:
+                    factor *= split.ratio
+            factors.append(factor)
+        return factors
+
+
+# ------------------------------------------------------------------------------------------------------------------ loading
+
+
+def _load(source: Source, listing: Listing, start: date, end: date, calendar: Calendar, since: date) -> tuple[Tape, list[Issue]]:
+    """One ticker's tape and what is odd about its rows. Every source is checked here, whatever it checked itself."""
+    ticker = listing.ticker
+    frames: dict[str, pd.DataFrame] = {}
+    issues: list[Issue] = []
+    for table in ("splits", "dividends", "bars", "news", "filings"):
+        fetched = source.fetch(table, ticker, since, end + timedelta(days=1))
+        frames[table] = fetched.frame
+        issues += fetched.issues
+        found = tables.inspect(
+            table, fetched.frame, symbol=ticker, calendar=calendar, splits=frames.get("splits"), dividends=frames.get("dividends")
+        )
+        issues += found
+        tables.refuse_errors(found)
+    tape = _tape(frames, calendar)
+    inside = bisect_right([bar.day for bar in tape.bars], end) - bisect_left([bar.day for bar in tape.bars], start)
+    if not inside:
+        known = f"; the source has it from {listing.first} to {listing.last}" if listing.first and listing.last else ""
+        raise NoData(f"{ticker} has no price from {start} to {end}{known}.", field="tickers")
+    issues += _uncovered(ticker, tape, start, end, calendar)
+    return tape, issues
+
+
+def _uncovered(ticker: str, tape: Tape, start: date, end: date, calendar: Calendar) -> list[Issue]:
+    """A run that reaches beyond the prices: those sessions pass without a decision."""
+    first, last = tape.bars[0].day, tape.bars[-1].day
+    sessions = [s.day for s in calendar.sessions(start, end)]
+    without = [day for day in sessions if not first <= day <= last]
+    if not without:
+        return []
+    message = (
+        f"{ticker} has prices from {first} to {last} only; {len(without)} of {len(sessions)} sessions from {start} to {end} lie outside."
+    )
+    return [Issue("warning", "bars", message, ticker, len(without), tuple(map(str, without[:5])))]
+
+
+def _tape(frames: dict[str, pd.DataFrame], calendar: Calendar) -> Tape:
+    """Rows to records. Bars on days without a session have no close time and are left out (``inspect`` has reported them)."""
+    bars = [bar for bar in map(_bar, frames["bars"].itertuples()) if bar.day in calendar]
+    news = sorted(map(_news, frames["news"].itertuples()), key=lambda item: (item.available_at, item.id))
+    filings = sorted(map(_filing, frames["filings"].itertuples()), key=lambda item: (item.available_at, item.id))
+    return Tape(
+        bars=bars,
+        closed_at=[calendar.session(bar.day).close_at for bar in bars],
+        news=news,
+        news_at=[item.available_at for item in news],
+        filings=filings,
+        filings_at=[item.available_at for item in filings],
+        splits=[Split(ex_date=_ex_date(row, calendar), ratio=row.ratio) for row in frames["splits"].itertuples()],
+        dividends=[Dividend(ex_date=_ex_date(row, calendar), amount=row.amount) for row in frames["dividends"].itertuples()],
+        positions={bar.day: position for position, bar in enumerate(bars)},
+    )
+
+
+def _bar(row: Any) -> Bar:
+    return Bar(
+        day=tables.day_of(row.date),
+        open=float(row.open),
+        high=float(row.high),
+        low=float(row.low),
+        close=float(row.close),
+        volume=float(row.volume),
+    )
+
+
+def _news(row: Any) -> News:
+    return News(
+        id=row.id,
+        ticker=row.symbol,
+        published_at=_utc(row.published_at),
+        available_at=_utc(row.available_at),
+        title=row.title,
+        summary=row.summary,
+        publisher=row.publisher,
+        url=row.url,
+    )
+
+
+def _filing(row: Any) -> Filing:
+    return Filing(
+        id=f"{row.accession}/{row.section}",
+        ticker=row.symbol,
+        form=row.form,
+        section=row.section,
+        period_end=None if pd.isna(row.period_end) else tables.day_of(row.period_end),
+        accepted_at=_utc(row.accepted_at),
+        available_at=_utc(row.available_at),
+        text=row.text,
+        url=row.url,
+    )
+
+
+def _utc(stamp: pd.Timestamp) -> datetime:
+    return stamp.to_pydatetime().astimezone(UTC)
+
+
+def _ex_date(row: Any, calendar: Calendar) -> date:
+    """The ex date, or the next session where it is none: the engine only visits sessions."""
+    day = tables.day_of(row.ex_date)
+    return day if day in calendar else calendar.next_session(day).day
