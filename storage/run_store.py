@@ -343,6 +343,13 @@ class RunStore:
             raise NoData(f"Run {run_id!r} has no memory {memory_id} of {ticker}.", field="memory")
         return rows.memory_of(found[0])
 
+    def memories_of(self, run_id: str, ticker: str, ids: Iterable[int]) -> list[tuple[Memory, MemoryState, bool]]:
+        """The memories with these ids, by id; ids that are not stored are left out."""
+        chosen, found = sorted(set(ids)), []
+        for start in range(0, len(chosen), 500):
+            found += self._memory_rows(run_id, schema.memories.c.ticker == ticker, schema.memories.c.id.in_(chosen[start : start + 500]))
+        return [rows.memory_of(row) for row in found]
+
     def _memory_rows(self, run_id: str, *conditions: Any) -> list[RowMapping]:
         with reading(self._engine) as connection:
             key = self._key(connection, run_id)
@@ -383,6 +390,12 @@ class RunStore:
         with reading(self._engine) as connection:
             query = select(box.key, box.ticker, box.memory_id, box.op).where(box.run_key == self._key(connection, run_id))
             return [OutboxItem(*row) for row in connection.execute(query.order_by(box.key).limit(limit))]
+
+    def outbox_end(self, run_id: str) -> int:
+        """The newest outbox key of the run; 0 if the index knows everything."""
+        box = schema.outbox.c
+        with reading(self._engine) as connection:
+            return connection.scalar(select(func.max(box.key)).where(box.run_key == self._key(connection, run_id))) or 0
 
     def clear_outbox(self, run_id: str, *, up_to: int) -> None:
         """Forget the outbox rows up to and including key ``up_to``: the index has them."""
