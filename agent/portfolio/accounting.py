@@ -16,7 +16,13 @@ from agent.portfolio.costs import Terms, commission, fill_price
 from agent.records import Bar, Fill, Order, Portfolio
 
 TINY = 1e-9  # shares: smaller quantities are no trade and no position
+PATIENCE = 3  # sessions an order waits for a price before it is cancelled
 ROUNDED = "rounded to whole shares"
+
+
+def place_order(portfolio: Portfolio, order: Order) -> Portfolio:
+    """The portfolio with ``order`` waiting for the next open; an order that still waits is replaced."""
+    return portfolio.model_copy(update={"pending": order})
 
 
 def fill_order(portfolio: Portfolio, *, open_price: float, day: date, execution: Terms) -> tuple[Portfolio, Fill | None, Order]:
@@ -41,6 +47,17 @@ def fill_order(portfolio: Portfolio, *, open_price: float, day: date, execution:
     return after, fill, _ended(order, "filled", notes)
 
 
+def wait(portfolio: Portfolio) -> tuple[Portfolio, Order | None]:
+    """A session without a price: the pending order waits on, or is cancelled (and returned) once it has waited three sessions."""
+    order = portfolio.pending
+    if order is None:
+        return portfolio, None
+    waited = order.model_copy(update={"waited": order.waited + 1})
+    if waited.waited < PATIENCE:
+        return portfolio.model_copy(update={"pending": waited}), None
+    return portfolio.model_copy(update={"pending": None}), _ended(waited, "cancelled", [f"no price for {PATIENCE} sessions"])
+
+
 def apply_split(portfolio: Portfolio, ratio: float) -> Portfolio:
     """The portfolio on the ex date of a split of ``ratio`` new shares per old one; a fraction of a share it leaves is kept."""
     if not (math.isfinite(ratio) and ratio > 0):
@@ -57,6 +74,16 @@ def pay_dividend(portfolio: Portfolio, amount: float) -> Portfolio:
     if not math.isfinite(amount):
         raise NoData(f"A dividend of {amount} is not a number.")
     return portfolio.model_copy(update={"cash": portfolio.cash + portfolio.shares * amount})
+
+
+def set_stops(portfolio: Portfolio, *, entry: float, stop_loss_pct: float | None, take_profit_pct: float | None) -> Portfolio:
+    """Stop-loss and take-profit levels as fractions away from ``entry``, on the side that the position asks for; none when flat."""
+    if portfolio.shares == 0:
+        return portfolio.model_copy(update={"stop_price": None, "take_price": None})
+    side = math.copysign(1.0, portfolio.shares)
+    stop = entry * (1 - side * stop_loss_pct) if stop_loss_pct else None
+    take = entry * (1 + side * take_profit_pct) if take_profit_pct else None
+    return portfolio.model_copy(update={"stop_price": stop, "take_price": take if take and take > 0 else None})
 
 
 def check_stops(portfolio: Portfolio, bar: Bar, execution: Terms) -> tuple[Portfolio, Fill | None]:

@@ -56,15 +56,15 @@ def resolve_character(character: str, recent_equity: Sequence[float]) -> Resolve
 
 def clip(
     weight: float, *, character: str = "", held: float = 0.0, confidence: float | None = None, allow_short: bool = False
-) -> tuple[float, str]:
-    """The target weight that is allowed, and which limits changed it ("" for none): confidence, no shorts, max weight.
+) -> tuple[float, tuple[str, ...]]:
+    """The target weight that is allowed, and which limits changed it (none: an empty tuple): confidence, no shorts, max weight.
 
     Too little confidence keeps the weight ``held``. A position that outgrew its maximum by price alone may be kept or reduced to any
     weight, but not enlarged. Without a character (a rule, a baseline) only the whole equity is the limit.
     """
     rules = limits(character) if character else None
     if rules and confidence is not None and confidence < rules.min_confidence and weight != held:
-        return held, "confidence"
+        return held, ("confidence",)
     most = rules.max_weight if rules else 1.0
     reasons = []
     if weight < 0 and not allow_short:
@@ -73,4 +73,4 @@ def clip(
     allowed = min(max(weight, min(-most, held)), max(most, held))
     if allowed != weight:
         reasons.append("max weight")
-    return allowed, "; ".join(reasons)
+    return allowed, tuple(reasons)
