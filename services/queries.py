@@ -17,7 +17,7 @@ import pandas as pd
 from agent.evaluation.metrics import evaluate
 
 from agent.errors import SpecError
-from agent.memory.scoring import clock_of, importance, recency
+from agent.memory.scoring import importance, recency
 from agent.records import DayRecord, Memory
 from agent.registry import unknown
 from agent.spec import RunSpec
@@ -25,6 +25,7 @@ from services import runs
 from storage.run_store import RunRow, RunStore
 
 TOTAL = "total"
+LONGEST_CANDLES = 260  # sessions; beyond a year candles cost more than they show
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,27 @@ def _of(frame: pd.DataFrame, ticker: str | None) -> pd.DataFrame:
     return frame if ticker is None or frame.empty else frame[frame["ticker"] == ticker].reset_index(drop=True)
 
 
+def spans(run_id: str, ticker: str) -> list[str]:
+    """The windows a price chart can show, best first: the test window, or its years from the last where it is longer than one; then all."""
+    found = bars(run_id, ticker)
+    test = found[found["phase"] == "test"]
+    years = sorted({str(day.year) for day in test["day"]}, reverse=True) if len(test) > LONGEST_CANDLES else []
+    return [*years, "test", *(["train and test"] if len(test) < len(found) else [])]
+
+
+def trades_in(run_id: str, ticker: str, span: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Bars, fills and orders still waiting (day, weight) of one of ``spans``."""
+    found, done, rows = bars(run_id, ticker), fills(run_id, ticker), runs.store().day_rows(run_id, ticker)
+    waiting = rows[(rows["order_status"] == "pending") & ~rows["day"].isin(set(rows["settled_day"].dropna()))]
+    orders = waiting[["day", "order_weight"]].rename(columns={"order_weight": "weight"})
+    if span != "train and test":
+        found = found[found["phase"] == "test"]
+    if span.isdigit():
+        found = found[[day.year == int(span) for day in found["day"]]]
+    kept = set(found["day"])
+    return found, done[done["day"].isin(kept)], orders[orders["day"].isin(kept)]
+
+
 # ---------------------------------------------------------------------------------------------------------------------- days
 
 
@@ -286,9 +308,9 @@ def memories(run_id: str, ticker: str, as_of: date) -> pd.DataFrame:
         frame[column] = [s[column] for s in states]
     rows = {layer.name: layer for layer in spec.memory.layers}
     frame["importance"] = [
-        float(importance(s["importance"], now - s["importance_as_of"], rows[s["layer"]].importance_decay)) for s in states
+        float(importance(s["importance"], now - s["importance_as_of"], decay=rows[s["layer"]].importance_decay)) for s in states
     ]
-    frame["recency"] = [float(recency(now - s["recency_anchor"], rows[s["layer"]].recency_days)) for s in states]
+    frame["recency"] = [float(recency(now - s["recency_anchor"], span=rows[s["layer"]].recency_days)) for s in states]
     gone = events[events["kind"] == "forgotten"].set_index("memory_id")["day"]
     frame["forgotten_on"] = frame["id"].map(gone)
     seen = store.recall_rows(run_id, ticker)
@@ -304,7 +326,12 @@ def _clock(store: RunStore, spec: RunSpec, run_id: str, ticker: str, day: date) 
     rows = store.day_rows(run_id, ticker)
     rows = rows[rows["day"] <= day]
     last = rows.sort_values("day").iloc[-1]
-    return clock_of(spec.memory, cutoff=last["cutoff"], index=int(last["index"]))
+    return _reading(spec, last["cutoff"], int(last["index"]))
+
+
+def _reading(spec: RunSpec, cutoff: Any, index: int) -> float:
+    """The memory's clock: calendar days since 1970, or sessions, as the preset says."""
+    return cutoff.timestamp() / 86_400 if spec.memory.clock == "calendar_days" else float(index)
 
 
 @dataclass(frozen=True)
@@ -321,7 +348,7 @@ def memory_life(run_id: str, ticker: str, memory_id: int) -> MemoryLife:
     """SpecError (field ``mem``) if there is no such memory."""
     store = runs.store()
     spec = store.run(run_id).spec
-    memory = store.memory(run_id, ticker, memory_id)
+    memory, _, _ = store.memory(run_id, ticker, memory_id)
     events = store.event_rows(run_id, ticker, memory_id=memory_id).sort_values("seq").reset_index(drop=True)
     found = store.recall_rows(run_id, ticker, memory_id=memory_id)
     rows = store.day_rows(run_id, ticker).sort_values("day")
@@ -334,25 +361,89 @@ def _line(spec: RunSpec, rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFra
     points: list[dict[str, Any]] = []
     changes = [(e.day, e.kind, json.loads(e.state) if isinstance(e.state, str) else dict(e.state)) for e in events.itertuples()]
     position, state, ended = -1, None, False
-    for row in rows.itertuples():
-        while position + 1 < len(changes) and changes[position + 1][0] <= row.day:
+    for row in rows.to_dict("records"):
+        while position + 1 < len(changes) and changes[position + 1][0] <= row["day"]:
             position += 1
             state, ended = changes[position][2], changes[position][1] == "forgotten"
         if state is None:
             continue
-        now = clock_of(spec.memory, cutoff=row.cutoff, index=int(row.index_))
+        now = _reading(spec, row["cutoff"], int(row["index"]))
         layer = layers[state["layer"]]
         points.append(
             {
-                "day": row.day,
+                "day": row["day"],
                 "layer": layer.name,
-                "importance": float(importance(state["importance"], now - state["importance_as_of"], layer.importance_decay)),
-                "recency": float(recency(now - state["recency_anchor"], layer.recency_days)),
+                "importance": float(importance(state["importance"], now - state["importance_as_of"], decay=layer.importance_decay)),
+                "recency": float(recency(now - state["recency_anchor"], span=layer.recency_days)),
             }
         )
         if ended:
             break
     return pd.DataFrame(points, columns=["day", "layer", "importance", "recency"])
+
+
+# -------------------------------------------------------------------------------------- one day and one memory, followed further
+
+
+def names() -> dict[str, str]:
+    """Run id to the name people know it by, newest first; names that are shared carry their id."""
+    rows = runs.store().runs()
+    plain = [row.name or row.id for row in rows]
+    return {row.id: name if plain.count(name) == 1 else f"{name} ({row.id})" for row, name in zip(rows, plain, strict=True)}
+
+
+def fate(run_id: str, ticker: str, decided: date) -> dict[str, Any]:
+    """What became of the decision of a day, as far as the run goes.
+
+    Keys, each absent while unknown: settled (session in which its order ended), status, reason, price, shares; judged (session), move,
+    verdict (+1, 0, -1), entry, exit, sessions; next_day, next_return (close to close, splits accounted for).
+    """
+    rows = days(run_id, ticker)
+    found: dict[str, Any] = {}
+    ended = rows[rows["settled_day"] == decided]
+    if not ended.empty:
+        row = ended.iloc[0]
+        found |= {"settled": row["day"], "status": row["settled_status"], "reason": row["settled_reason"] or ""}
+        found |= {"price": row["fill_price"], "shares": row["fill_shares"]} if row["settled_status"] == "filled" else {}
+    outcomes = _of(runs.store().outcome_rows(run_id), ticker)
+    judged = outcomes[outcomes["decided"] == decided] if not outcomes.empty else outcomes
+    if not judged.empty:
+        row = judged.iloc[0]
+        found |= {"judged": row["day"], **{key: row[key] for key in ("move", "verdict", "entry", "exit", "sessions")}}
+    later = rows[rows["day"] > decided]
+    if not later.empty:
+        gain = rows.loc[rows["day"] == decided, "next_return"]
+        found |= {"next_day": later["day"].iloc[0], "next_return": None if gain.empty or pd.isna(gain.iloc[0]) else float(gain.iloc[0])}
+    return found
+
+
+def titles(run_id: str, ticker: str, ids: Iterable[int] | None = None) -> dict[int, str]:
+    """Memory id to title (the text's beginning where there is none), of ``ids`` or of all."""
+    wanted = None if ids is None else set(ids)
+    known = runs.store().memory_rows(run_id, ticker)
+    rows = known if wanted is None else known[known["id"].isin(wanted)]
+    return {int(row.id): row.title or row.text[:80] for row in rows.itertuples()}
+
+
+def day_events(run_id: str, ticker: str, day: date) -> pd.DataFrame:
+    """What changed in memory in one session, in order, each with the memory's title and kind (``memory_kind``)."""
+    events = runs.store().event_rows(run_id, ticker, until=day)
+    events = events[events["day"] == day].sort_values("seq").reset_index(drop=True) if not events.empty else events
+    if events.empty:
+        return events
+    known = runs.store().memory_rows(run_id, ticker).set_index("id")
+    return events.assign(title=events["memory_id"].map(known["title"]), memory_kind=events["memory_id"].map(known["kind"]))
+
+
+def memory_uses(run_id: str, ticker: str, memory_id: int) -> pd.DataFrame:
+    """Every recall of one memory with what was decided on that day and what came of it: adds action, abstained, study_label, outcome, verdict."""
+    found = runs.store().recall_rows(run_id, ticker, memory_id=memory_id)
+    if found.empty:
+        return found
+    decided = days(run_id, ticker).set_index("day")
+    return found.assign(
+        **{name: found["day"].map(decided[name]) for name in ("phase", "action", "abstained", "study_label", "outcome", "verdict")}
+    )
 
 
 # -------------------------------------------------------------------------------------------------------------------- helpers

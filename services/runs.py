@@ -24,6 +24,7 @@ from pydantic import Field
 
 from agent.engine import plan
 from agent.errors import NoData, RecollectError, SpecError, Unavailable
+from agent.market.view import Market
 from agent.records import Record
 from agent.registry import unknown
 from agent.spec import RunSpec
@@ -95,7 +96,7 @@ def _checks(spec: RunSpec, when, needs_model: bool) -> Iterator[Check]:
     except Unavailable as error:
         yield Check(what="data", ok=False, message=str(error), field="source", outside=True)
         return
-    yield Check(what="data", ok=True, message=f"{', '.join(spec.tickers)}: prices, {market.describe()}")
+    yield Check(what="data", ok=True, message=_holdings(market))
     if market.note:
         yield Check(what="data", ok=True, message=market.note, severity="info")
     yield from (Check(what="data", ok=issue.severity != "error", message=issue.message, severity=issue.severity) for issue in market.issues)
@@ -105,6 +106,12 @@ def _checks(spec: RunSpec, when, needs_model: bool) -> Iterator[Check]:
         )
     if needs_model:
         yield _model_check(spec)
+
+
+def _holdings(market: Market) -> str:
+    """What the source has for the run, in counts."""
+    parts = [f"{name} {len(t.bars)} bars, {len(t.news)} news, {len(t.filings)} filing sections" for name, t in market.tapes.items()]
+    return "; ".join(parts)
 
 
 def _model_check(spec: RunSpec) -> Check:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from agent.market.view import Market
 from pydantic import BaseModel, ValidationError
-from storage.embedding_cache import CachedEmbedder
 
 from agent.decision.prompt import templates_hash
-from agent.engine import HISTORY_BEFORE_START_DAYS
 from agent.llm import BACKENDS
 from agent.llm.base import Backend, Chunk
 from agent.market.sessions import Calendar
 from agent.market.sources import SOURCES
 from agent.market.sources.base import Source
+from agent.market.view import Market
 from agent.memory import EMBEDDERS
 from agent.memory.bank import MemoryBank
 from agent.memory.embedders.base import Embedder
@@ -27,6 +25,7 @@ from agent.spec import RunSpec, explain
 from agent.strategies import STRATEGIES
 from agent.strategies.base import Setup, Strategy
 from services.settings import ROOT, Settings, settings
+from storage.embedding_cache import CachedEmbedder
 from storage.run_store import RunStore
 
 PACKAGES = (
@@ -92,11 +91,9 @@ def calendar(spec: RunSpec) -> Calendar:
 
 
 def market(spec: RunSpec, when: Calendar) -> Market:
-    """All tables of the run's tickers, from a year before its first day (older texts would already be forgotten) to its last."""
+    """All tables of the run's tickers, with enough history before its first day for a first annual report."""
     first = (spec.train or spec.test).start
-    return Market.load(
-        source(spec), spec.tickers, start=first - timedelta(days=HISTORY_BEFORE_START_DAYS), end=spec.test.end, calendar=when
-    )
+    return Market.load(source(spec), spec.tickers, start=first, end=spec.test.end, calendar=when)
 
 
 def embedder(spec: RunSpec, where: Settings) -> CachedEmbedder:

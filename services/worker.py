@@ -14,8 +14,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from storage.chroma_index import ChromaIndex, flush_outbox, reconcile
-
 from agent.engine import plan, trade
 from agent.errors import RecollectError, SpecError
 from agent.llm.base import Chunk, Stopped
@@ -23,6 +21,7 @@ from agent.records import DayRecord
 from services import queries, runs
 from services.settings import settings
 from services.wiring import Hooks, Wired, provenance, wire
+from storage.chroma_index import ChromaIndex, flush_outbox, reconcile
 from storage.run_store import RunStore
 
 COVERAGE_FLOOR = 0.95  # below this share of days with a decision a run fails: agent.md section 4
