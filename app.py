@@ -2,15 +2,23 @@
 
 import streamlit as st
 
-from ui import draw, page
+from ui import draw, page, theme
 
 # Before st.navigation, and with an emoji: else the page icons below make the browser ask a foreign host for a favicon.
 st.set_page_config(page_title="Recollect", page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
+st.logo(theme.LOGO, size="large")
+
+
+def runs() -> None:
+    """``/runs`` written out: the library is the default page and so has the short address only."""
+    st.switch_page("pages/runs.py", query_params=st.query_params.to_dict())
+
 
 navigation = st.navigation(
     {
         "Runs": [
-            st.Page("pages/runs.py", title="Runs", icon=":material/folder_open:", default=True),
+            st.Page("pages/runs.py", title="Runs", icon=":material/folder_open:", url_path="home", default=True),
+            st.Page(runs, url_path="runs", visibility="hidden"),
             st.Page("pages/new_run.py", title="New run", icon=":material/add_circle:"),
             st.Page("pages/monitor.py", title="Monitor", icon=":material/monitor_heart:"),
         ],

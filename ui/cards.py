@@ -13,7 +13,7 @@ import streamlit as st
 
 from agent.records import Decision, Fill, Memory, MemoryState, Order, Reason
 from ui import draw, format, text, theme
-from ui.charts.bars import score_bar
+from ui.charts.bars import legend, score_bar
 from ui.links import link
 
 KINDS = {
@@ -52,7 +52,7 @@ def layer(name: str) -> None:
 
 def decision_card(decision: Decision) -> None:
     """One verdict: pill, target, confidence, provenance, then the model's own summary or why there is none."""
-    with st.container(border=True):
+    with st.container(border=True, gap="xsmall"):
         with _row():
             action_pill(decision.action)
             if format.known(decision.target_weight):
@@ -81,7 +81,7 @@ def memory_card(
     them the card links to the memory's own page.
     """
     now = state or memory.birth
-    with st.container(border=True):
+    with st.container(border=True, gap="xsmall"):
         with _row():
             layer(now.layer)
             st.badge(KINDS[memory.kind], color="gray")
@@ -144,20 +144,23 @@ def recall_list(recalls: pd.DataFrame, *, ticker: str | None = None, run: str | 
 def recall_row(row: Mapping[str, Any], **params: Any) -> None:
     """One recalled memory on one line; ``params`` are URL keys for its link."""
     missed = bool(row["near_miss"])
-    mark, who, bar, total = st.columns([1.3, 5.4, 3.6, 0.9], vertical_alignment="center", gap="small")
+    mark, number, who, bar, total = st.columns([1.15, 0.8, 5.4, 3.7, 0.7], vertical_alignment="center", gap="small")
     with mark:
         if row["cited"]:
             st.badge("★ cited", color="green")
         else:
             st.badge("missed" if missed else f"rank {int(row['rank'])}", color="gray")
-    with who, _row():
-        title = str(row.get("title") or "untitled")
+    with number:
         if params.get("run"):
-            link("memory", f"#{int(row['memory_id'])}".replace("#", "No "), mem=int(row["memory_id"]), **params)
-        if missed:
-            st.caption(text.label(title, longest=90), width="content")
+            link("memory", f"No {int(row['memory_id'])}", mem=int(row["memory_id"]), **params)
         else:
-            text.plain(title, longest=140, width="content")
+            st.caption(f"No {int(row['memory_id'])}")
+    title = str(row.get("title") or "untitled")
+    with who:
+        if missed:
+            st.caption(text.label(title, longest=110))
+        else:
+            text.plain(title, longest=110)
     with bar:
         st.image(score_bar(row["similarity"], row["recency"], row["importance"], dark=draw.dark(), faded=missed), width="stretch")
     with total:
@@ -166,15 +169,14 @@ def recall_row(row: Mapping[str, Any], **params: Any) -> None:
 
 def _legend() -> None:
     with _row():
-        st.caption("Score =", width="content")
-        for part, colour in (("similarity", "blue"), ("recency", "primary"), ("importance", "orange")):
-            st.badge(part, color=colour)
+        st.caption("Score is the sum of three parts, each 0 to 1:", width="content")
+        st.image(legend(dark=draw.dark()))
 
 
 def order_card(order: Order) -> None:
     """The wish for the next open, what the limits made of it, and what became of it."""
     glyph, colour = ORDERS[order.status]
-    with st.container(border=True):
+    with st.container(border=True, gap="xsmall"):
         with _row():
             st.badge(f"{glyph} order {order.status}", color=colour)
             st.badge(f"target {format.percent(order.weight)} of equity", color="gray")
@@ -189,7 +191,7 @@ def order_card(order: Order) -> None:
 def fill_card(fill: Fill) -> None:
     """One trade as it happened: shares, price, what it cost, what it realised."""
     bought = fill.shares > 0
-    with st.container(border=True):
+    with st.container(border=True, gap="xsmall"):
         with _row():
             pill = theme.action_badge("buy" if bought else "sell", red_up=draw.red_up())
             glyph = theme.GLYPHS["buy" if bought else "sell"]
@@ -212,7 +214,7 @@ def fill_card(fill: Fill) -> None:
 def reasons(favour: Sequence[Reason], against: Sequence[Reason], *, titles: Mapping[int, str] | None = None, **params: Any) -> None:
     """The evidence for and against, side by side, heaviest first, each with the memories and facts it leans on."""
     for place, heading, side in zip(st.columns(2), ("For", "Against"), (favour, against), strict=True):
-        with place, st.container(border=True, height="stretch"):
+        with place, st.container(border=True, height="stretch", gap="xsmall"):
             st.markdown(f"**{heading}** · weight {sum(reason.weight for reason in side)}")
             if not side:
                 text.plain("Nothing was named on this side.")

@@ -36,6 +36,8 @@ def red_up_switch() -> None:
             st.query_params.pop("red", None)
 
     st.session_state["_red_switch"] = red_up()
+    if red_up():
+        st.query_params["red"] = "1"  # a click in the sidebar empties the address
     st.toggle("Red is up", key="_red_switch", on_change=changed, help="Draw rising prices and buys in red, as in East Asian markets.")
 
 

@@ -48,10 +48,10 @@ def options(
 def _draw(model: type[BaseModel], key: str, given: Mapping[str, Any], exclude: set[str], columns: int) -> dict[str, Any]:
     entered: dict[str, Any] = {}
     flat = [(name, field) for name, field in model.model_fields.items() if name not in exclude and _widget(field) is not None]
-    places = st.columns(columns) if len(flat) > 1 and columns > 1 else [st.container()]
-    for at, (name, field) in enumerate(flat):
-        with places[at % len(places)]:
-            entered[name] = _ask(name, field, f"{key}.{name}", given.get(name, _default(field)))
+    for row in _rows(flat, columns):
+        for place, (name, field) in zip(st.columns(1 if _is_long(row[0][1]) else columns, vertical_alignment="bottom"), row, strict=False):
+            with place:
+                entered[name] = _ask(name, field, f"{key}.{name}", given.get(name, _default(field)))
     for name, field in model.model_fields.items():
         kind = _bare(field.annotation)[0]
         if name in exclude or not (isinstance(kind, type) and issubclass(kind, BaseModel)):
@@ -64,6 +64,19 @@ def _draw(model: type[BaseModel], key: str, given: Mapping[str, Any], exclude: s
     return entered
 
 
+def _rows(fields: list[tuple[str, FieldInfo]], columns: int) -> list[list[tuple[str, FieldInfo]]]:
+    """Fields in reading order, ``columns`` to a row; a long text has a row to itself."""
+    rows: list[list[tuple[str, FieldInfo]]] = []
+    for name, field in fields:
+        alone = _is_long(field) or not rows or _is_long(rows[-1][0][1]) or len(rows[-1]) >= columns
+        rows.append([(name, field)]) if alone else rows[-1].append((name, field))
+    return rows
+
+
+def _is_long(field: FieldInfo) -> bool:
+    return _widget(field) == "text" and _length(field) > LONG_TEXT
+
+
 def _ask(name: str, field: FieldInfo, key: str, value: Any) -> Any:
     """Draw one field's widget and return what it holds, as plain data for the model."""
     kind, optional = _bare(field.annotation)
@@ -71,12 +84,15 @@ def _ask(name: str, field: FieldInfo, key: str, value: Any) -> Any:
     match _widget(field):
         case "bool":
             return st.toggle(value=bool(value), **common)
+        case "maybe":  # unset is not the same as off: an unset option is not sent at all
+            chosen = st.selectbox(options=["on", "off"], index=None if value is None else int(not value), placeholder="not set", **common)
+            return None if chosen is None else chosen == "on"
         case "choice":
             choices = list(get_args(kind))
             start = choices.index(value) if value in choices else (None if optional else 0)
             return st.selectbox(options=choices, index=start, format_func=lambda item: str(item).replace("_", " "), **common)
         case "number":
-            shape = {"format": "%g"} if kind is float else {"step": 1}
+            shape = {"step": 1} if kind is int else {"format": "%.2f" if value is not None and abs(value) >= 1000 else "%g"}
             return st.number_input(value=None if value is None else kind(value), **shape, **_bounds(field, kind), **common)
         case "date":
             return st.date_input(value=value, format="YYYY-MM-DD", **common)
@@ -84,14 +100,16 @@ def _ask(name: str, field: FieldInfo, key: str, value: Any) -> Any:
             typed = st.text_input(value=", ".join(map(str, value or ())), placeholder="separate by commas", **common)
             return [part.strip() for part in text.clean(typed).split(",") if part.strip()]
         case _:
-            typed = (st.text_area if _length(field) > LONG_TEXT else st.text_input)(value=str(value or ""), **common)
+            typed = (st.text_area if _is_long(field) else st.text_input)(value=str(value or ""), **common)
             return None if optional and not typed else text.clean(typed)
 
 
 def _widget(field: FieldInfo) -> str | None:
     """Which widget a field gets; None if its type has none."""
-    kind, _ = _bare(field.annotation)
+    kind, optional = _bare(field.annotation)
     origin = get_origin(kind)
+    if kind is bool and optional:
+        return "maybe"
     if origin is Literal:
         return "choice"
     if kind in (int, float):

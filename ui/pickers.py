@@ -170,7 +170,7 @@ def _select(key: str, label: str, options: list[str], chosen: str | None, shown:
     st.selectbox(
         label,
         options,
-        index=None,
+        index=None if chosen is None else 0,
         key=f"_pick_{key}",
         format_func=lambda item: text.clean(shown.get(item, item), longest=120),
         on_change=_picked,

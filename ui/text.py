@@ -30,6 +30,8 @@ def clean(text: object, *, longest: int = LONGEST) -> str:
     body = _CONTROL.sub("", _BIDI.sub("", body))
     if len(body) <= longest:
         return body
+    if longest < 300:  # a line of a list: no room for a note
+        return f"{body[: longest - 1].rstrip()}…"
     return f"{body[:longest]}\n… {len(body) - longest:,} more characters are not shown here"
 
 

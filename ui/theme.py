@@ -17,6 +17,14 @@ Figure = go.Figure
 BadgeColour = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "primary"]
 FONT = "Source Sans, Source Sans Pro, system-ui, sans-serif"  # the first is the one Streamlit ships with the page
 
+# Three layers and a name; its colours read on both backgrounds.
+LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 150 32" width="150" height="32">'
+    '<rect x="2" y="4" width="14" height="6" rx="3" fill="#7cc0ee"/><rect x="2" y="13" width="20" height="6" rx="3" fill="#2f7fd1"/>'
+    '<rect x="2" y="22" width="26" height="6" rx="3" fill="#b0499a"/>'
+    '<text x="38" y="23" font-family="Source Sans Pro, system-ui, sans-serif" font-size="21" font-weight="700" fill="#5f78ad">Recollect</text></svg>'
+)
+
 
 @dataclass(frozen=True)
 class Palette:

@@ -33,6 +33,7 @@ def price(
     bars = bars.dropna(subset=["close"]) if len(bars) else bars
     if bars.empty:
         return nothing("No prices in this window", dark=dark, height=420)
+    fills = _inside(fills, bars)
     fig = go.Figure()
     candles = len(bars) <= MOST_CANDLES
     _candles(fig, bars, dark, red_up) if candles else _line(fig, bars, dark)
@@ -51,6 +52,15 @@ def price(
         mark_days(fig, [(selected, str(selected)[:10])], dark=dark)
     mark_days(fig, marks, dark=dark)
     return fig
+
+
+def _inside(fills: pd.DataFrame | None, bars: pd.DataFrame) -> pd.DataFrame | None:
+    """The fills of the window shown; others would stretch the axes."""
+    if fills is None or fills.empty:
+        return None
+    days = pd.Series(iso(fills["day"]), index=fills.index)
+    shown = iso(bars["day"])
+    return fills[days.between(min(shown), max(shown))]
 
 
 def _candles(fig: go.Figure, bars: pd.DataFrame, dark: bool, red_up: bool) -> None:
@@ -97,7 +107,7 @@ def _fills(fig: go.Figure, fills: pd.DataFrame, bars: pd.DataFrame, dark: bool, 
             x=days,
             y=beside,
             mode="markers",
-            name=f"{theme.GLYPHS[action]} {'bought' if action == 'buy' else 'sold'}",
+            name="bought" if action == "buy" else "sold",
             marker={
                 "symbol": "triangle-up" if action == "buy" else "triangle-down",
                 "size": 12,
@@ -120,7 +130,7 @@ def _orders(fig: go.Figure, orders: pd.DataFrame, bars: pd.DataFrame, dark: bool
         x=[day for day, _ in rows],
         y=[closes[day] for day, _ in rows],
         mode="markers",
-        name="◇ order waiting",
+        name="order waiting",
         marker={"symbol": "diamond-open", "size": 13, "color": colours.text, "line": {"color": colours.text, "width": 2}},
         unselected={"marker": {"opacity": 1}},
         customdata=[list(row) for row in rows],
