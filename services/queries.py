@@ -425,6 +425,11 @@ def titles(run_id: str, ticker: str, ids: Iterable[int] | None = None) -> dict[i
     return {int(row.id): row.title or row.text[:80] for row in rows.itertuples()}
 
 
+def memory_ids(run_id: str, ticker: str) -> set[int]:
+    """Ids of every memory ever remembered, forgotten ones included."""
+    return {int(number) for number in runs.store().memory_rows(run_id, ticker)["id"]}
+
+
 def day_events(run_id: str, ticker: str, day: date) -> pd.DataFrame:
     """What changed in memory in one session, in order, each with the memory's title and kind (``memory_kind``)."""
     events = runs.store().event_rows(run_id, ticker, until=day)
