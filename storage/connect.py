@@ -110,7 +110,7 @@ def reclaim(engine: Engine) -> None:
         return
     with plain_errors(engine), engine.connect() as connection:
         cursor = connection.connection.cursor()
-        cursor.execute("PRAGMA incremental_vacuum").fetchall()
+        cursor.executescript("PRAGMA incremental_vacuum")  # execute() would step once, which frees a single page
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         cursor.close()
 

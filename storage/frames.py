@@ -22,7 +22,7 @@ def frame(query: Select[Any], rows: Sequence[Any]) -> pd.DataFrame:
 def _series(column: Any, cells: Sequence[Any]) -> pd.Series:
     kind = column.type
     if isinstance(kind, Utc):
-        return pd.Series(pd.to_datetime(list(cells), utc=True))
+        return pd.Series(pd.to_datetime(list(cells), utc=True)).astype("datetime64[us, UTC]")
     if isinstance(kind, Boolean):
         return pd.Series(cells, dtype="bool")
     if isinstance(kind, Float) or (isinstance(kind, Integer) and column.nullable):

@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from agent.errors import NoData, SpecError, Unavailable
-from agent.records import DayRecord, Memory, MemoryEvent, MemoryState
+from agent.records import DayRecord, Memory, MemoryState
 from agent.registry import unknown
 from agent.spec import RunSpec
 from storage import rows, schema
+from storage.append import Owner, append_day
 from storage.connect import connect, database_path, reading, reclaim, writing
 from storage.migrations import migrate
 
@@ -39,7 +40,6 @@ Request = Literal["", "pause", "cancel"]
 STATUSES: tuple[Status, ...] = ("queued", "running", "paused", "done", "failed", "cancelled")
 STALE_AFTER_S = 60.0
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")  # it also names a folder and a file
-_OUTBOX_OP = {"remembered": "add", "promoted": "move", "demoted": "move", "forgotten": "drop"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class RunStore:
         self.path = path
         self.folder = folder or (path.parent if path else None)
         self._now = clock or (lambda: datetime.now(UTC))
-        self._claims: dict[str, tuple[int, str]] = {}
+        self._claims: dict[str, Owner] = {}
         self._engine = connect(url)
         migrate(self._engine)
 
@@ -252,47 +252,11 @@ class RunStore:
         """
         try:
             with writing(self._engine) as connection:
-                run_key = self._admit(connection, record)
-                day_key = _insert_day(connection, rows.day_row(record, run_key))
-                _insert(connection, schema.recalls, rows.recall_rows(record, run_key, day_key))
-                _insert(connection, schema.fills, rows.fill_rows(record, day_key))
-                _insert(connection, schema.outcomes, rows.outcome_rows(record, day_key))
-                if record.thought.memory_events:
-                    _append_events(connection, record, run_key, vectors or {})
-                now = self._now()
-                counted = {"sessions_done": schema.runs.c.sessions_done + 1, "updated_at": now, "heartbeat_at": now}
-                connection.execute(update(schema.runs).where(schema.runs.c.key == run_key).values(**counted))
+                append_day(connection, record, vectors=vectors or {}, claim=self._claims.get(record.run), now=self._now())
         except IntegrityError as error:
             raise SpecError(
                 f"{record.ticker} {record.day} of run {record.run!r} contradicts what is stored: {error.orig}", field="memory_events"
             ) from error
-
-    def _admit(self, connection: Connection, record: DayRecord) -> int:
-        """The run's key, if this day is the next one of its ticker and this store may write it."""
-        days = schema.days.c
-        run = connection.execute(
-            select(schema.runs.c.key, schema.runs.c.pid, schema.runs.c.host).where(schema.runs.c.run_id == record.run)
-        ).first()
-        if run is None:
-            raise self._unknown_run(connection, record.run)
-        if self._claims.get(record.run, (run.pid, run.host)) != (run.pid, run.host):
-            raise SpecError(
-                f"Run {record.run!r} was taken over by another worker (process {run.pid} on {run.host}); this one stops.", field="run"
-            )
-        last = connection.execute(
-            select(days.day, days.index.label("number"))
-            .where(days.run_key == run.key, days.ticker == record.ticker)
-            .order_by(days.index.desc())
-            .limit(1)
-        ).first()
-        due = last.number + 1 if last else 0
-        if record.index == due and (last is None or record.day > last.day):
-            return run.key
-        there = f"its last stored day is {last.day} (number {last.number})" if last else "none of its days is stored yet"
-        raise SpecError(
-            f"{record.ticker} {record.day} (number {record.index}) cannot be appended to run {record.run!r}: {there}; number {due} is due.",
-            field="day",
-        )
 
     def last_records(self, run_id: str) -> dict[str, DayRecord]:
         """The newest record of each ticker that has one."""
@@ -327,7 +291,7 @@ class RunStore:
         for start in range(0, len(keys), 50):
             wanted = keys[start : start + 50]
             with reading(self._engine) as connection:
-                bodies = dict(connection.execute(select(days.key, days.body).where(days.key.in_(wanted))).tuples().all())
+                bodies = {row.key: row.body for row in connection.execute(select(days.key, days.body).where(days.key.in_(wanted)))}
             for day_key in wanted:
                 yield _day_of(bodies[day_key])
 
@@ -553,17 +517,6 @@ def _day_of(body: bytes) -> DayRecord:
     return DayRecord.model_validate_json(rows.unpack(body))
 
 
-def _insert_day(connection: Connection, row: rows.Row) -> int:
-    key = connection.execute(insert(schema.days).values(**row)).inserted_primary_key
-    assert key is not None  # one row with a key of its own
-    return key[0]
-
-
-def _insert(connection: Connection, table: Any, values: list[rows.Row]) -> None:
-    if values:
-        connection.execute(insert(table), values)
-
-
 def _of_ticker(query: Select[Any], columns: Any, run_key: int, ticker: str | None) -> Select[Any]:
     query = query.where(columns.run_key == run_key)
     return query if ticker is None else query.where(columns.ticker == ticker)
@@ -575,70 +528,3 @@ def _per_day(table: Any, run_key: int, ticker: str | None) -> Select[Any]:
     days = schema.days.c
     query = select(days.ticker, days.day, *own).join(table, table.c.day_key == days.key)
     return _of_ticker(query, days, run_key, ticker).order_by(days.day, days.ticker, table.c.position)
-
-
-def _append_events(connection: Connection, record: DayRecord, run_key: int, vectors: Mapping[int, np.ndarray]) -> None:
-    """The day's memory events, and what they make of the memories."""
-    events, table = record.thought.memory_events, schema.memory_events.c
-    last = connection.scalar(select(func.max(table.seq)).where(table.run_key == run_key, table.ticker == record.ticker))
-    _insert(connection, schema.memory_events, rows.event_rows(record, run_key, 0 if last is None else last + 1))
-    _insert_memories(connection, record, run_key, vectors)
-    _update_memories(connection, record, run_key)
-    told = [
-        {"run_key": run_key, "ticker": record.ticker, "memory_id": event.memory_id, "op": _OUTBOX_OP[event.kind]}
-        for event in events
-        if event.kind in _OUTBOX_OP
-    ]
-    _insert(connection, schema.outbox, told)
-
-
-def _insert_memories(connection: Connection, record: DayRecord, run_key: int, vectors: Mapping[int, np.ndarray]) -> None:
-    new: list[rows.Row] = []
-    blobs: list[rows.Row] = []
-    for event in record.thought.memory_events:
-        if event.kind != "remembered":
-            continue
-        if event.memory is None or event.memory.id != event.memory_id or event.memory.ticker != record.ticker:
-            raise SpecError(
-                f"The event that remembers {event.memory_id} of {record.ticker} does not carry that memory.", field="memory_events"
-            )
-        if event.memory_id not in vectors:
-            raise SpecError(f"Memory {event.memory_id} of {record.ticker} has no vector.", field="vectors")
-        new.append({**rows.memory_row(event.memory, run_key), **rows.state_row(event)})
-        blob = rows.vector_blob(vectors[event.memory_id], memory_id=event.memory_id)
-        blobs.append({"run_key": run_key, "ticker": record.ticker, "id": event.memory_id, "vector": blob})
-    if len({len(blob["vector"]) for blob in blobs}) > 1:
-        raise SpecError(f"The vectors of {record.ticker} {record.day} have different lengths.", field="vectors")
-    _insert(connection, schema.memories, new)
-    _insert(connection, schema.vectors, blobs)
-
-
-def _update_memories(connection: Connection, record: DayRecord, run_key: int) -> None:
-    """The newest state of every memory that something happened to after it was remembered."""
-    table, newest = schema.memories, {}
-    for event in record.thought.memory_events:
-        if event.kind != "remembered":
-            newest[event.memory_id] = event
-        if event.kind == "merged" and event.source:
-            _add_source(connection, record.ticker, run_key, event)
-    if not newest:
-        return
-    change = (
-        update(table)
-        .where(table.c.run_key == run_key, table.c.ticker == record.ticker, table.c.id == bindparam("of_id"))
-        .values({table.c[name]: bindparam(f"new_{name}") for name in rows.STATE_COLUMNS})
-    )
-    for event in newest.values():
-        values = {"of_id": event.memory_id, **{f"new_{name}": value for name, value in rows.state_row(event).items()}}
-        if not connection.execute(change, values).rowcount:
-            raise SpecError(
-                f"Memory {event.memory_id} of {record.ticker} was never remembered, so it cannot be {event.kind}.", field="memory_events"
-            )
-
-
-def _add_source(connection: Connection, ticker: str, run_key: int, event: MemoryEvent) -> None:
-    table = schema.memories
-    this = and_(table.c.run_key == run_key, table.c.ticker == ticker, table.c.id == event.memory_id)
-    known = json.loads(connection.scalar(select(table.c.sources).where(this)) or "[]")
-    if event.source not in known:
-        connection.execute(update(table).where(this).values(sources=json.dumps([*known, event.source])))
