@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.errors import DecisionError, RecollectError, Unavailable
 from agent.llm.base import Cancelled, Chunk, Health, OnChunk, Request, Stopped
-from agent.llm.ollama_server import Installed, OllamaServer, missing, model_health, raise_if_unwell, unwell
+from agent.llm.ollama_server import Installed, OllamaServer, count, missing, model_health, raise_if_unwell, unwell
 from agent.llm.ollama_wire import (
     DEFAULT_ADDRESS,
     OFTEN,
@@ -34,6 +34,7 @@ from agent.llm.ollama_wire import (
     is_loopback,
     of_the_wire,
     plain,
+    storable,
     understand,
 )
 from agent.records import Completion
@@ -43,7 +44,7 @@ CLOSE_COUNT = 0.6  # the server must have read at least this share of the estima
 PROSE = 4.0  # characters per token of plain English, the longest tokens there are: no prompt has fewer tokens than this suggests
 KEPT = 4  # num_keep: tokens the server keeps of the front when it cuts
 AGREEING = (0.8, 1.6)  # counted / estimated of a prompt that was read whole and is half a window long by chance; a cut one has less
-_UNCOUNTED = (0, 30, 0)  # this version left cached tokens out of prompt_eval_count
+_UNCOUNTED = "0.30.0"  # this version left cached tokens out of prompt_eval_count
 _DURATION = r"-?\d+|-?(\d+(\.\d+)?(ns|us|ms|s|m|h))+"
 _importing = threading.Lock()
 
@@ -169,7 +170,7 @@ class _Answer:
     def add(self, part: dict[str, Any]) -> Chunk:
         message = part.get("message")
         message = message if isinstance(message, dict) else {}
-        chunk = Chunk(text=str(message.get("content") or ""), thinking=str(message.get("thinking") or ""))
+        chunk = Chunk(text=storable(message.get("content")), thinking=storable(message.get("thinking")))
         self.text.append(chunk.text)
         self.thinking.append(chunk.thinking)
         self.size += len(chunk.text) + len(chunk.thinking)
@@ -337,8 +338,8 @@ class OllamaBackend:
             server_version=self._version,
             done_reason=str(answer.last["done_reason"]),
             options=sent,
-            prompt_tokens=answer.last.get("prompt_eval_count"),
-            answer_tokens=answer.last.get("eval_count"),
+            prompt_tokens=count(answer.last.get("prompt_eval_count")),
+            answer_tokens=count(answer.last.get("eval_count")),
         )
 
     def _settings(self, seed: int, way: _Way) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -430,8 +431,8 @@ class OllamaBackend:
             raise Failure(DecisionError(f"The answer is empty: {why}."), no_thinking=bool(thinking))
 
     def _counted(self, answer: _Answer) -> int | None:
-        count = answer.last.get("prompt_eval_count")
-        return count if isinstance(count, int) and not self._version.startswith(".".join(map(str, _UNCOUNTED))) else None
+        """Tokens of the prompt as the server counted them; None where this version's count means something else."""
+        return count(answer.last.get("prompt_eval_count")) if not self._version.startswith(_UNCOUNTED) else None
 
     # ---- what is known about server and model
 

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from agent.errors import Unavailable
 from agent.llm.base import Cancelled, Health
-from agent.llm.ollama_wire import Exchange, Failure, TookTooLong, of_the_wire, plain, understand
+from agent.llm.ollama_wire import Exchange, Failure, TookTooLong, of_the_wire, plain, storable, understand
 from agent.records import Record
 
-ASK_S = 30.0  # a starting server accepts connections up to 28 s before it answers (ollama-server.md, section 4)
+ASK_S = 30.0  # a starting server accepts connections up to 28 s before it answers
 CHECK_S = 10.0
 OLDEST = (0, 12, 6)  # before it, a prompt that is too long is cut without a word
 SUGGESTED = "qwen3:8b"
@@ -79,12 +79,12 @@ class OllamaServer:
         return "ollama is running" in self.ask("GET", "/", text=True, wait_s=wait_s)["text"].lower()
 
     def version(self, *, cancelled: Cancelled | None = None) -> str:
-        """ "0.33.0"; empty where the server does not say."""
-        return str(_if_known(lambda: self.ask("GET", "/api/version", cancelled=cancelled)).get("version", ""))
+        """Such as 0.33.0; empty where the server does not say."""
+        return storable(_if_known(lambda: self.ask("GET", "/api/version", cancelled=cancelled)).get("version"))
 
     def installed(self, *, cancelled: Cancelled | None = None) -> tuple[Installed, ...]:
-        models = self.ask("GET", "/api/tags", cancelled=cancelled).get("models") or []
-        return tuple(_installed(entry) for entry in models if isinstance(entry, dict))
+        """Raises Failure."""
+        return tuple(map(_installed, _entries(self.ask("GET", "/api/tags", cancelled=cancelled))))
 
     def find(self, model: str, *, cancelled: Cancelled | None = None) -> Installed | None:
         """The installed model called ``model``, with capabilities and trained context where the server tells them."""
@@ -96,10 +96,13 @@ class OllamaServer:
 
     def window(self, model: str) -> int | None:
         """The context length with which ``model`` is loaded now. None if it is not loaded or the server does not say."""
-        loaded = _if_known(lambda: self.ask("GET", "/api/ps", wait_s=CHECK_S)).get("models") or []
+        try:
+            loaded = _entries(self.ask("GET", "/api/ps", wait_s=CHECK_S))
+        except Failure:
+            return None  # it waits for every runner and was seen to hang: not knowing is no reason to stop
         for entry in loaded:
-            if isinstance(entry, dict) and same_name(str(entry.get("name") or entry.get("model") or ""), model):
-                return _whole(entry.get("context_length"))
+            if same_name(str(entry.get("name") or entry.get("model") or ""), model):
+                return count(entry.get("context_length"))
         return None
 
 
@@ -114,34 +117,46 @@ def _if_known(question: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _installed(entry: dict[str, Any]) -> Installed:
-    details = entry.get("details") or {}
-    name = str(entry.get("name") or entry.get("model") or "")
-    capabilities = entry.get("capabilities")
+    details = _mapping(entry.get("details"))
+    name = storable(entry.get("name") or entry.get("model"))
     return Installed(
         name=name,
-        digest=str(entry.get("digest") or "").removeprefix("sha256:"),
-        size=_whole(entry.get("size")),
-        family=str(details.get("family") or ""),
-        parameter_size=str(details.get("parameter_size") or ""),
-        quantisation=str(details.get("quantization_level") or ""),
-        context_length=_whole(details.get("context_length")),
-        capabilities=tuple(map(str, capabilities)) if capabilities else None,
+        digest=storable(entry.get("digest")).removeprefix("sha256:"),
+        size=count(entry.get("size")),
+        family=storable(details.get("family")),
+        parameter_size=storable(details.get("parameter_size")),
+        quantisation=storable(details.get("quantization_level")),
+        context_length=count(details.get("context_length")),
+        capabilities=_words(entry.get("capabilities")),
         cloud=bool(entry.get("remote_host") or entry.get("remote_model")) or bool(re.search(r"[-:]cloud$", name)),
     )
 
 
 def _shown(shown: dict[str, Any], found: Installed) -> dict[str, Any]:
-    info = shown.get("model_info") or {}
-    trained = _whole(info.get(f"{info.get('general.architecture')}.context_length"))
-    capabilities = shown.get("capabilities")
+    info = _mapping(shown.get("model_info"))
+    trained = count(info.get(f"{info.get('general.architecture')}.context_length"))
     return {
         "context_length": found.context_length if found.context_length is not None else trained,
-        "capabilities": tuple(map(str, capabilities)) if capabilities else found.capabilities,
+        "capabilities": _words(shown.get("capabilities")) or found.capabilities,
     }
 
 
-def _whole(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and value > 0 else None
+def count(value: Any) -> int | None:
+    """A positive whole number as a server writes it, else None."""
+    return int(value) if isinstance(value, (int, float)) and value > 0 and float(value).is_integer() else None
+
+
+def _entries(listing: dict[str, Any]) -> list[dict[str, Any]]:
+    models = listing.get("models")
+    return [entry for entry in models if isinstance(entry, dict)] if isinstance(models, list) else []
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _words(value: Any) -> tuple[str, ...] | None:
+    return tuple(map(storable, value)) if isinstance(value, list) and value else None
 
 
 def same_name(one: str, other: str) -> bool:

@@ -116,6 +116,11 @@ def plain(text: object, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def storable(value: object) -> str:
+    """A server's text with what no database, file or JSON takes (NUL, half a surrogate pair) replaced by U+FFFD."""
+    return re.sub("[\x00\ud800-\udfff]", "\ufffd", "" if value is None else str(value))
+
+
 def of_the_wire(error: Exception) -> bool:
     """Whether the client can raise it about what a server sent; anything else is a bug of ours and must pass."""
     if isinstance(error, (OSError, ValueError, AttributeError, TypeError)):

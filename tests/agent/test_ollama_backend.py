@@ -21,7 +21,7 @@ from agent.errors import DecisionError, Unavailable
 from agent.llm.base import Chunk, Message, Request, Situation, Stopped
 from agent.llm.ollama import OllamaBackend, OllamaOptions, lost, resolve, split_thinking
 from agent.llm.ollama_server import same_name
-from agent.llm.ollama_wire import Failure, address
+from agent.llm.ollama_wire import Failure, address, storable
 from services.health import ollama_health, ollama_models
 from tests.stand_ins.ollama_server import Answer, Fault, Model, OllamaStandIn
 
@@ -386,6 +386,20 @@ def test_an_answer_cut_by_its_length_names_both_options(server: OllamaStandIn) -
     assert len(server.chats) == 1  # the same question would be cut again
     with pytest.raises(DecisionError, match="num_predict 5"):
         backend(server, num_predict=5).complete(question())
+
+
+@pytest.mark.parametrize("reason", ["", "load", "unload"])
+def test_an_answer_that_did_not_end_by_itself_is_no_decision(reason: str) -> None:
+    brain = lambda body: Answer('{"verdict": "yes"}', done_reason=reason)  # noqa: E731
+    with OllamaStandIn(brain=brain) as server, pytest.raises(DecisionError, match="did not end by itself"):
+        backend(server).complete(question())
+
+
+def test_an_answer_can_always_be_stored() -> None:
+    with OllamaStandIn(brain=lambda body: '{"a": "\x00", "b": "\ufffe"}') as server:
+        done = backend(server).complete(question())
+    assert done.text == '{"a": "\ufffd", "b": "\ufffe"}'
+    assert storable("half a pair: \ud83d") == "half a pair: \ufffd"
 
 
 def test_an_empty_answer_is_no_decision(server: OllamaStandIn) -> None:
