@@ -1,0 +1,235 @@
+"""The end of a day: the verdict and its reasons, what was traded, what came of it, and how memory changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from agent.records import DayRecord, Observation, Reason
+from ui import cards, format, text
+from ui.links import go, link
+
+FACTS = {"P": "prices", "S": "the position"}
+NEWS_SHOWN = 12  # the prompt numbers the newest twelve items, as agent/strategies/memory_agent.py does
+VERDICTS = {1: ("✓ right", "green"), -1: ("✗ wrong", "red"), 0: ("≈ inside the costs", "gray")}
+EVENTS = {
+    "remembered": "＋ remembered",
+    "merged": "⧉ merged",
+    "cited": "★ cited",
+    "credited": "± credited",
+    "promoted": "▲ promoted",
+    "demoted": "▼ demoted",
+    "forgotten": "✕ forgotten",
+}
+
+
+def decided(record: DayRecord, titles: Mapping[int, str], *, run: str) -> None:
+    """The verdict, its odds, and the reasons on both sides with what each rests on."""
+    decision = record.thought.decision
+    if decision is None:
+        text.plain("This strategy leaves no decision record for the day.")
+        return
+    cards.decision_card(decision)
+    if decision.abstained:
+        text.plain("No decision is not a hold: nothing was ordered, nothing is learnt from the day, and it lowers the run's coverage.")
+        return
+    with st.container(horizontal=True, gap="small"):
+        for name, value in decision.probabilities.items():
+            st.badge(
+                f"{text.label(name)} {format.percent(value, digits=0)}", color="gray", help="The model's own odds for the next sessions."
+            )
+        if decision.horizon_sessions:
+            st.badge(f"horizon {decision.horizon_sessions} sessions", color="gray")
+        if decision.stop_loss_pct:
+            st.badge(f"stop {format.percent(decision.stop_loss_pct)}, target {format.percent(decision.take_profit_pct)}", color="gray")
+    sides = [[_named(reason, record.observation) for reason in side] for side in (decision.reasons_for, decision.reasons_against)]
+    cards.reasons(*sides, titles=titles, run=run, ticker=record.ticker, day=record.day)
+
+
+def _named(reason: Reason, seen: Observation) -> Reason:
+    """The reason with its fact labels (N1, F2, P) spelt out."""
+    return reason.model_copy(update={"facts": tuple(_fact(label, seen) for label in reason.facts)})
+
+
+def _fact(label: str, seen: Observation) -> str:
+    kind, number = label[:1], label[1:]
+    items: list[str] = []
+    if kind == "N":
+        items = [item.title for item in seen.news[-NEWS_SHOWN:]]
+    elif kind == "F":
+        items = [f"{item.form} {item.section}" for item in seen.filings]
+    if number.isdigit() and 1 <= int(number) <= len(items):
+        return f"{label} {items[int(number) - 1]}"
+    return FACTS.get(label, label)
+
+
+def studied(record: DayRecord, titles: Mapping[int, str], *, run: str) -> None:
+    """Training: what the session before taught, now that its next move is known."""
+    study = record.thought.study
+    if study is None:
+        text.plain("Nothing was studied: the first training session has no session before it, or a price was missing.")
+        return
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            link("days", f"Session studied: {study.session}", run=run, ticker=record.ticker, day=study.session)
+            st.badge(f"next session {format.percent(study.move, digits=2, sign=True)}", color="gray")
+            st.badge("in hindsight:", color="gray")
+            cards.action_pill(study.label)
+        text.plain(f"No lesson: {study.abstained}" if study.abstained else study.summary)
+    for place, heading, ids in zip(st.columns(2), ("Pointed the right way", "Pointed the wrong way"), (study.supporting, study.opposing)):
+        with place, st.container(border=True, height="stretch", gap="xsmall"):
+            st.markdown(f"**{heading}**")
+            if not ids:
+                text.plain("No memory was named.")
+            for number in ids:
+                link("memory", f"Memory {number} – {titles.get(number, '')}", run=run, ticker=record.ticker, day=record.day, mem=number)
+
+
+def traded(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
+    """Fills of this session, the order placed at its close and where it ended."""
+    if record.settled is not None:
+        text.plain("This session ended an earlier order:")
+        cards.order_card(record.settled)
+        link(
+            "days",
+            f"The decision behind it: {record.settled.day}",
+            icon="→",
+            run=run,
+            ticker=record.ticker,
+            day=record.settled.day,
+            step="decision",
+        )
+    for fill in record.fills:
+        cards.fill_card(fill)
+    if record.order is None:
+        text.plain(
+            "Nothing was ordered at this close."
+            + (" The position stays as it is." if record.phase == "test" else " Training never trades.")
+        )
+    else:
+        cards.order_card(record.order)
+        _where_it_ended(record, fate, run=run)
+    held = record.portfolio
+    text.plain(
+        f"After the day: equity {format.money(record.equity)}, cash {format.money(held.cash)}, {format.shares(held.shares)} shares; "
+        f"buy and hold stands at {format.money(record.benchmark_equity)}."
+    )
+
+
+def _where_it_ended(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
+    if "settled" not in fate:
+        if record.order is not None and record.order.status == "pending":
+            text.plain("It is still waiting for a price: the run ends here, or the ticker has not traded since.")
+        return
+    at = f" at {format.number(fate.get('price'))}" if fate.get("price") else ""
+    link(
+        "days",
+        f"{str(fate['status']).capitalize()} on {fate['settled']}{at}",
+        icon="→",
+        run=run,
+        ticker=record.ticker,
+        day=fate["settled"],
+        step="order",
+    )
+    if fate.get("reason"):
+        text.plain(fate["reason"])
+
+
+def outcome(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
+    """What came of this day's decision, and which earlier decisions were judged today."""
+    if "next_return" in fate:
+        text.plain(
+            f"Next session, {fate['next_day']}: {format.percent(fate['next_return'], digits=2, sign=True)} close to close. The agent did not know."
+        )
+    if "judged" in fate:
+        word, colour = VERDICTS[int(fate["verdict"])]
+        with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(
+                word, color=colour, help="The decision's own direction times the move from its fill, against twice the cost of a trade."
+            )
+            text.plain(
+                f"From {format.number(fate['entry'])} to {format.number(fate['exit'])} in {int(fate['sessions'])} sessions: "
+                f"{format.percent(fate['move'], digits=2, sign=True)}",
+                width="content",
+            )
+            link("days", f"Judged on {fate['judged']}", icon="→", run=run, ticker=record.ticker, day=fate["judged"], step="outcome")
+    elif record.order is not None and record.order.status != "rejected":
+        text.plain("Not judged yet: the run ends before the decision is old enough.")
+    elif record.phase == "test":
+        text.plain("Nothing to judge: a day without a trade gives no credit to any memory.")
+    if record.outcomes:
+        st.markdown("**Earlier decisions judged today**")
+    for found in record.outcomes:
+        word, colour = VERDICTS[found.verdict]
+        with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
+            link(
+                "days",
+                f"{'Buy' if found.direction > 0 else 'Sell'} of {found.decided}",
+                run=run,
+                ticker=record.ticker,
+                day=found.decided,
+                step="decision",
+            )
+            st.badge(word, color=colour)
+            text.plain(f"price moved {format.percent(found.move, digits=2, sign=True)} in {found.sessions} sessions", width="content")
+    if record.awaiting:
+        text.plain(f"{len(record.awaiting)} decision(s) still to be judged.")
+
+
+def memory_changes(record: DayRecord, events: pd.DataFrame, *, run: str) -> None:
+    """Every change of every memory in this session, grouped and counted; a row leads to the memory."""
+    for lesson in record.thought.lessons:
+        with st.container(border=True):
+            text.plain(lesson)
+    event_table(events, run=run, ticker=record.ticker, day=record.day, key="_day_events")
+
+
+def event_table(events: pd.DataFrame, *, run: str, ticker: str, day: date, key: str) -> None:
+    """Memory events as a table; ticking a row opens the memory."""
+    if events.empty:
+        text.plain("Nothing changed in memory on this day.")
+        return
+    counts = events["kind"].value_counts()
+    with st.container(horizontal=True, gap="small"):
+        for kind in (kind for kind in EVENTS if kind in counts):
+            st.badge(f"{EVENTS[kind]} {counts[kind]}", color="gray")
+    shown = pd.DataFrame(
+        {
+            "what": [EVENTS.get(kind, kind) for kind in events["kind"]],
+            "memory": events["memory_id"],
+            "title": [text.clean(title, longest=160) if isinstance(title, str) else "" for title in events["title"]],
+            "layer": [_layers(row) for row in events.to_dict("records")],
+            "importance": events["importance"],
+            "change": [row["delta"] if row["kind"] == "credited" else None for row in events.to_dict("records")],
+            "reason": [text.clean(reason, longest=200) for reason in events["reason"]],
+        }
+    )
+    event = st.dataframe(
+        shown,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+        hide_index=True,
+        height=min(420, 40 + 35 * len(shown)),
+        alt="Changes of memory in this session",
+        column_config={
+            "what": st.column_config.TextColumn("What", width=110),
+            "memory": st.column_config.NumberColumn("Memory", format="%d", width=70),
+            "title": st.column_config.TextColumn("Title", width=300),
+            "layer": st.column_config.TextColumn("Layer", width=120),
+            "importance": st.column_config.NumberColumn("Importance", format="%.1f", width=90, help="0 to 100, after the change."),
+            "change": st.column_config.NumberColumn("Change", format="%+.1f", width=75, help="Credit or blame from a judged decision."),
+            "reason": st.column_config.TextColumn("Why", width=260),
+        },
+    )
+    if rows := event["selection"]["rows"]:
+        go("memory", run=run, ticker=ticker, day=day, mem=int(events["memory_id"].iloc[rows[0]]))
+
+
+def _layers(row: Mapping[str, Any]) -> str:
+    before, after = row["before_layer"], row["after_layer"]
+    return f"{before} → {after}" if isinstance(before, str) and before != after else after

@@ -1,0 +1,54 @@
+"""What memory offered on a day: per layer in rank order, the parts of each score, cited or not, near misses below the cut, texts on demand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from ui import cards, draw, text, theme
+from ui.charts.bars import legend
+
+
+def recalled(recalls: pd.DataFrame, *, query: str, run: str, ticker: str, day: str) -> None:
+    """The whole step. Columns as in ``services.queries.recalls``."""
+    if query:
+        st.caption("The question put to memory, embedded and compared with every live memory:")
+        text.block(query)
+    if recalls.empty:
+        text.plain(
+            "Nothing was recalled: the memory was empty. An empty layer is left out of the prompt, so no lesson can be invented from it."
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Score is the sum of three parts, each 0 to 1:", width="content")
+        st.image(legend(dark=draw.dark()))
+    known = set(recalls["layer"])
+    for name in [*(layer for layer in theme.LAYERS if layer in known), *sorted(known - set(theme.LAYERS))]:
+        _layer(name, recalls[recalls["layer"] == name].sort_values("rank"), run=run, ticker=ticker, day=day)
+
+
+def _layer(name: str, rows: pd.DataFrame, **keys: str) -> None:
+    missed = rows["near_miss"].astype(bool)
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            cards.layer(name)
+            cited = int(rows["cited"].astype(bool).sum())
+            st.caption(f"{int((~missed).sum())} shown to the model, {cited} cited, {int(missed.sum())} just missed", width="content")
+        for row in rows[~missed].to_dict("records"):
+            _row(row, **keys)
+        if missed.any():
+            st.caption("✂\ufe0e  the cut: what follows ranked too low and was not shown to the model")
+        for row in rows[missed].to_dict("records"):
+            _row(row, **keys)
+
+
+def _row(row: dict, **keys: str) -> None:
+    line, read = st.columns([12, 1.2], vertical_alignment="center", gap="small")
+    with line:
+        cards.recall_row(row, **keys)
+    with read:
+        opened = st.popover("Text", type="tertiary", key=f"_read_{row['layer']}_{row['memory_id']}", on_change="rerun")
+    if opened.open:
+        with opened:
+            st.caption(f"Memory {int(row['memory_id'])} · {cards.KINDS.get(row['kind'], 'memory')} · {row['event_time']:%Y-%m-%d}")
+            text.plain(row["text"], longest=4000)

@@ -1,0 +1,99 @@
+"""The first step of a day: everything the agent could know at the close, and proof that nothing in it was newer."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from agent.records import DayRecord, Filing, News, Observation
+from ui import format, text
+
+FIRST_NEWS = 8
+
+
+def observed(record: DayRecord) -> None:
+    """Prices, position, character, news and filings of the day."""
+    seen = record.observation
+    _prices(seen)
+    _position(record)
+    _watermark(seen)
+    _news(seen.news)
+    _filings(seen.filings)
+
+
+def _prices(seen: Observation) -> None:
+    price, bar = seen.price, seen.bar
+    if bar is None:
+        text.plain("No price for this session: the ticker did not trade, or the source has a gap. So no decision was asked for.")
+        return
+    tiles = [
+        ("Close", format.number(bar.close), f"Open {bar.open:,.2f}, high {bar.high:,.2f}, low {bar.low:,.2f}, as traded on the day."),
+        ("1 session", format.percent(price.return_1, sign=True), "Close to close."),
+        ("5 sessions", format.percent(price.return_5, sign=True), "Close to close."),
+        ("20 sessions", format.percent(price.return_20, sign=True), "Close to close."),
+        ("Daily volatility", format.percent(price.volatility_20), "Standard deviation of the last 20 daily returns, not annualised."),
+        ("RSI 14", format.number(price.rsi_14, digits=0), "Wilder's relative strength index, 0 to 100."),
+        ("Volume", f"{format.number(price.volume_ratio_20, digits=1)} x", "Against the mean of the 20 sessions before."),
+    ]
+    with st.container(horizontal=True, gap="medium"):
+        for label, value, help_ in tiles:
+            st.metric(label, value, help=help_, width="content")
+    if seen.dividend:
+        text.plain(f"Ex dividend today: {seen.dividend:g} per share, paid as cash.")
+    if seen.split != 1:
+        text.plain(f"Split today: {seen.split:g} new shares for each old one.")
+
+
+def _position(record: DayRecord) -> None:
+    seen, held = record.observation, record.observation.portfolio
+    parts = [
+        f"holds {format.percent(seen.weight)} of equity ({format.shares(held.shares)} shares)" if held.shares else "holds nothing",
+        f"cash {format.money(held.cash)}",
+        f"equity {format.money(seen.equity)}",
+    ]
+    if held.shares and seen.bar and held.average_cost > 0:
+        parts.append(
+            f"bought at {format.number(held.average_cost)} on average, now {format.percent(seen.bar.close / held.average_cost - 1, sign=True)}"
+        )
+    character = record.thought.decision.character if record.thought.decision else ""
+    text.plain("Position: " + ", ".join(parts) + (f". Character today: {character.replace('_', ' ')}." if character else "."))
+
+
+def _watermark(seen: Observation) -> None:
+    newest = f"newest text of the day became readable {seen.watermark:%Y-%m-%d %H:%M} UTC" if seen.watermark else "no new text today"
+    st.caption(f"✓ Knowledge ends at the close, {seen.cutoff:%Y-%m-%d %H:%M} UTC; {newest}.")
+
+
+def _news(items: tuple[News, ...]) -> None:
+    if not items:
+        text.plain("No news became readable since the last close.")
+        return
+    st.markdown(f"**News since the last close** · {len(items)}")
+    more = len(items) > FIRST_NEWS and st.toggle(f"Show all {len(items)}", key="_all_news")
+    for item in items if more else items[-FIRST_NEWS:]:
+        with st.container(border=True, gap="xxsmall"):
+            text.plain(item.title, longest=400)
+            if item.summary and item.summary.strip() != item.title.strip():
+                st.container()
+                text.plain(item.summary, longest=1500)
+            st.caption(
+                text.label(
+                    f"{item.publisher or 'unknown publisher'} · published {item.published_at:%Y-%m-%d %H:%M} · readable {item.available_at:%Y-%m-%d %H:%M} UTC",
+                    longest=200,
+                )
+            )
+
+
+def _filings(items: tuple[Filing, ...]) -> None:
+    if not items:
+        return
+    st.markdown(f"**Filings since the last close** · {len(items)}")
+    names = [
+        f"{n}. {item.form} {item.section.replace('_', ' ')} ({item.period_end or 'period unknown'})" for n, item in enumerate(items, 1)
+    ]
+    chosen = st.selectbox("Read a section", names, index=None, key="_filing", placeholder="Choose a section to read it as it was filed")
+    if chosen in names:
+        item = items[names.index(chosen)]
+        st.caption(
+            f"Accepted {item.accepted_at:%Y-%m-%d %H:%M} UTC, readable {item.available_at:%Y-%m-%d %H:%M} UTC, {len(item.text):,} characters"
+        )
+        text.block(item.text, height=360)

@@ -1,0 +1,131 @@
+"""The list of days: what was decided, what it rested on, what came of it; a click on a row opens the day."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import streamlit as st
+
+from ui import pickers, text, theme, url_state
+
+STUDY = "study"
+JUDGED = {1.0: "✓ right", -1.0: "✗ wrong", 0.0: "≈ inside costs"}
+HEIGHT = 560
+
+
+def filtered(days: pd.DataFrame) -> pd.DataFrame:
+    """The days that pass the filters above the table, all of them in the URL; newest first."""
+    days = days.assign(verdict_word=[_word(row) for row in days.to_dict("records")])
+    words = [word for word in (*theme.GLYPHS, STUDY) if word in set(days["verdict_word"])]
+    who = sorted(set(days["provenance"].dropna()))
+    left, middle, right = st.columns([2.4, 1.6, 2], vertical_alignment="bottom")
+    with left:
+        actions = url_state.several("act", words, label="Decision", shown={word: _pill(word) for word in words})
+    with middle:
+        by = url_state.several("by", who, label="Decided by")
+    with right:
+        sought = url_state.words("find", label="Find", placeholder="words of the summary, a day, a reason").casefold()
+    kept = days
+    if actions:
+        kept = kept[kept["verdict_word"].isin(actions)]
+    if by:
+        kept = kept[kept["provenance"].isin(by)]
+    if sought:
+        kept = kept[[sought in _searchable(row) for row in kept.to_dict("records")]]
+    return kept.sort_values("day", ascending=False).reset_index(drop=True)
+
+
+def _word(row: dict) -> str:
+    if row["phase"] == "train":
+        return STUDY
+    return theme.verdict(row["action"] if isinstance(row["action"], str) else None)
+
+
+def _pill(word: str) -> str:
+    return f"{theme.GLYPHS.get(word, '✎')} {word}"
+
+
+def _searchable(row: dict) -> str:
+    parts = (row["day"], row["summary"], row["abstained"], row["order_reason"], row["settled_reason"], row["flags"], row["clipped_by"])
+    return " ".join(str(part) for part in parts if isinstance(part, (str, date))).casefold()
+
+
+def table(days: pd.DataFrame) -> None:
+    """One row per day. Text cells are inert; a click writes the day into the URL."""
+    order = list(days["day"])
+
+    def picked() -> None:
+        rows = st.session_state["days_table"]["selection"]["rows"]
+        if rows:
+            pickers.write(day=order[rows[0]], step=None)
+
+    percent, points = st.column_config.NumberColumn, st.column_config.NumberColumn
+    st.dataframe(
+        _shown(days),
+        key="days_table",
+        on_select=picked,
+        selection_mode="single-row",
+        hide_index=True,
+        height=min(HEIGHT, 40 + 35 * max(1, len(days))),
+        alt="One row per day: decision, evidence, order, outcome and cost",
+        column_config={
+            "day": st.column_config.TextColumn("Day", pinned=True, width=95),
+            "decision": st.column_config.TextColumn("Decision", pinned=True, width=110),
+            "confidence": percent("Confidence", format="percent", width=85, help="The model's own, 0 to 100 %."),
+            "target": percent("Target", format="percent", width=70, help="Share of equity to hold after the next fill."),
+            "who": st.column_config.TextColumn("Decided by", width=85, help="model, re-asked, cached, abstained, or rule (no LLM)."),
+            "cited": st.column_config.NumberColumn("Cited", width=60, help="Memories the decision rests on."),
+            "order": st.column_config.TextColumn(
+                "Order and fill", width=190, help="What was ordered at this close; what was filled in this session."
+            ),
+            "next_return": points("Next day", format="percent", width=80, help="Close to next close: what the agent did not know yet."),
+            "outcome": points("Outcome", format="percent", width=80, help="Price move from the fill until the decision was judged."),
+            "judged": st.column_config.TextColumn("Judged", width=110),
+            "tokens": st.column_config.NumberColumn(
+                "Tokens", format="localized", width=75, help="Asked and answered, as the backend counted."
+            ),
+            "ms": st.column_config.NumberColumn("ms", format="%.0f", width=65, help="Wall clock of the day, model included."),
+            "why": st.column_config.TextColumn("In its own words", width=520),
+        },
+    )
+
+
+def _shown(days: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "day": [str(day) for day in days["day"]],
+            "decision": [_pill(word) for word in days["verdict_word"]],
+            "confidence": days["confidence"],
+            "target": days["target_weight"],
+            "who": [text.clean(value) if isinstance(value, str) else "" for value in days["provenance"]],
+            "cited": days["cited_count"],
+            "order": [_traded(row) for row in days.to_dict("records")],
+            "next_return": days["next_return"],
+            "outcome": days["outcome"].astype(float) if "outcome" in days else None,
+            "judged": [_judgement(row) for row in days.to_dict("records")],
+            "tokens": days["prompt_tokens"] + days["answer_tokens"],
+            "ms": days["ms"] + days["model_ms"],
+            "why": [text.clean(_said(row), longest=300) for row in days.to_dict("records")],
+        }
+    )
+
+
+def _traded(row: dict) -> str:
+    parts = []
+    if isinstance(row["order_status"], str):
+        status = "ordered" if row["order_status"] == "pending" else row["order_status"]
+        parts.append(f"{status} {row['order_weight']:.0%}")
+    if row["fill_count"]:
+        parts.append(f"{'bought' if row['fill_shares'] > 0 else 'sold'} {abs(row['fill_shares']):,.1f} at {row['fill_price']:,.2f}")
+    return ", ".join(parts)
+
+
+def _judgement(row: dict) -> str:
+    if row["phase"] == "train" or row["action"] not in ("buy", "sell"):
+        return ""
+    return JUDGED.get(row["verdict"], "… not yet" if row["order_status"] != "rejected" else "")
+
+
+def _said(row: dict) -> str:
+    return next((row[key] for key in ("abstained", "summary") if isinstance(row[key], str) and row[key]), "")

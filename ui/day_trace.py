@@ -1,0 +1,220 @@
+"""One day as a trace: nine steps on a timeline, each with its gist in the heading, its body drawn only while it is open.
+
+Which steps are open is part of the URL (``step=recalled~decision``), so a link to a step is simply the address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from agent.records import DayRecord, Decision
+from services import queries
+from services.queries import RunView
+from ui import day_asked, day_learnt, day_recall, day_seen, format, pickers, text, theme
+
+FIRST_OPEN = ("decision", "outcome")
+NONE_OPEN = "none"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: its name in the URL, its icon, its heading in our own words, and how to draw it; no body ends in a plain line."""
+
+    name: str
+    icon: str
+    gist: str
+    body: Callable[[], None] | None
+
+
+def marks(days: pd.DataFrame) -> dict[str, str]:
+    """A word per day for the list of days: what was decided."""
+    return {str(row["day"]): _mark(row) for row in days.to_dict("records")}
+
+
+def _mark(row: Mapping[str, Any]) -> str:
+    if row["phase"] == "train":
+        return "✎ study"
+    word = theme.verdict(row["action"] if isinstance(row["action"], str) else None)
+    return f"{theme.GLYPHS[word]} {word}"
+
+
+def show(view: RunView, record: DayRecord) -> None:
+    """The whole trace of one day."""
+    fate = queries.fate(view.id, record.ticker, record.day)
+    for warning in (*record.warnings, *record.thought.warnings):
+        text.plain(f"⚠ {warning}")
+    steps = _steps(view, record, fate)
+    opened = _opened([step.name for step in steps if step.body])
+    for step in steps:
+        _draw(step, step.name in opened, record, opened)
+
+
+def _steps(view: RunView, record: DayRecord, fate: Mapping[str, Any]) -> list[Step]:
+    thought, calls = record.thought, record.thought.calls
+    keys = {"run": view.id, "ticker": record.ticker}
+    thoughts = sum(bool(call.completion and call.completion.thinking) for call in calls)
+    verdict = _study_step(view, record) if record.phase == "train" else _decision_step(view, record)
+    return [
+        Step("observed", ":material/visibility:", _observed_gist(record), lambda: day_seen.observed(record)),
+        Step("recalled", ":material/neurology:", _recalled_gist(record), lambda: _recalled(record, **keys)),
+        Step(
+            "asked",
+            ":material/help:",
+            _asked_gist(record),
+            (lambda: day_asked.asked(calls, thought.segments, cutoff=record.observation.cutoff)) if calls else None,
+        ),
+        Step(
+            "thinking",
+            ":material/psychology:",
+            f"{thoughts} chain of thought" if thoughts else "none handed over by the backend",
+            (lambda: day_asked.thinking(calls)) if thoughts else None,
+        ),
+        Step("answered", ":material/chat:", _answered_gist(record), (lambda: day_asked.answered(calls)) if calls else None),
+        verdict,
+        Step("order", ":material/swap_vert:", _order_gist(record), lambda: day_learnt.traded(record, fate, run=view.id)),
+        Step("outcome", ":material/flag:", _outcome_gist(record, fate), lambda: day_learnt.outcome(record, fate, run=view.id)),
+        Step("memory", ":material/edit_note:", _memory_gist(record), lambda: _changes(record, **keys)),
+    ]
+
+
+def _draw(step: Step, is_open: bool, record: DayRecord, opened: Iterable[str]) -> None:
+    heading = f"**{step.name.capitalize()}** · {text.label(step.gist, longest=140)}"
+    key = f"_step_{step.name}_{record.ticker}_{record.day}"
+    if step.body is None:
+        st.expander(heading, icon=step.icon, type="step", key=f"{key}_empty")
+        return
+    st.session_state[key] = is_open
+    rest = [name for name in opened if name != step.name]
+
+    def toggled() -> None:
+        now = [*rest, step.name] if st.session_state[key] else rest
+        pickers.write(step="~".join(now) or NONE_OPEN)
+
+    place = st.expander(heading, icon=step.icon, type="step", key=key, on_change=toggled)
+    if is_open:
+        with place:
+            step.body()
+
+
+def _opened(names: list[str]) -> list[str]:
+    asked = pickers.read("step")
+    if asked is None:
+        return [name for name in (*FIRST_OPEN, "study") if name in names]
+    return [name for name in asked.split("~") if name in names]
+
+
+# ------------------------------------------------------------------------------------------------------------------ bodies
+
+
+def _recalled(record: DayRecord, *, run: str, ticker: str) -> None:
+    found = queries.recalls(run, ticker, record.day)
+    day_recall.recalled(found, query=record.thought.query, run=run, ticker=ticker, day=str(record.day))
+
+
+def _changes(record: DayRecord, *, run: str, ticker: str) -> None:
+    day_learnt.memory_changes(record, queries.day_events(run, ticker, record.day), run=run)
+
+
+def _decision_step(view: RunView, record: DayRecord) -> Step:
+    decision = record.thought.decision
+    named = {number for reason in (*decision.reasons_for, *decision.reasons_against) for number in reason.memories} if decision else set()
+
+    def body() -> None:
+        day_learnt.decided(record, queries.titles(view.id, record.ticker, named), run=view.id)
+
+    return Step("decision", ":material/gavel:", _decision_gist(decision), body)
+
+
+def _study_step(view: RunView, record: DayRecord) -> Step:
+    study = record.thought.study
+    named = {*study.supporting, *study.opposing} if study else set()
+
+    def body() -> None:
+        day_learnt.studied(record, queries.titles(view.id, record.ticker, named), run=view.id)
+
+    gist = (
+        f"of {study.session}: {format.percent(study.move, digits=2, sign=True)}, so {study.label} was right"
+        if study
+        else "nothing to study yet"
+    )
+    return Step("study", ":material/school:", f"training day, {gist}", body)
+
+
+# ------------------------------------------------------------------------------------------------- gists, in our own words
+
+
+def _observed_gist(record: DayRecord) -> str:
+    seen = record.observation
+    price = f"close {format.number(seen.bar.close)} ({format.percent(seen.price.return_1, sign=True)})" if seen.bar else "no price"
+    return f"{price}, {_count(len(seen.news), 'news item')}, {_count(len(seen.filings), 'filing section')}"
+
+
+def _recalled_gist(record: DayRecord) -> str:
+    found = record.thought.recalls
+    missed = sum(recall.near_miss for recall in found)
+    cited = sum(len(ids) for ids in record.thought.decision.cited.values()) if record.thought.decision else None
+    return f"{len(found) - missed} memories, " + (f"{cited} cited, " if cited is not None else "") + f"{missed} just missed"
+
+
+def _asked_gist(record: DayRecord) -> str:
+    calls = record.thought.calls
+    if not calls:
+        return "the model was not asked"
+    tokens = sum(segment.tokens for segment in record.thought.segments)
+    return f"{_count(len(calls), 'call')}" + (f", {len(record.thought.segments)} segments, about {tokens:,} tokens" if tokens else "")
+
+
+def _answered_gist(record: DayRecord) -> str:
+    calls = record.thought.calls
+    if not calls:
+        return "nothing"
+    bad = sum(bool(call.error) for call in calls)
+    return (
+        "valid at the first try" if not bad else f"{bad} of {len(calls)} could not be used"
+    ) + f", {sum(call.ms for call in calls):,.0f} ms"
+
+
+def _decision_gist(decision: Decision | None) -> str:
+    if decision is None:
+        return "none recorded"
+    word = theme.verdict(decision.action)
+    parts = [f"{theme.GLYPHS[word]} {word}"]
+    if format.known(decision.target_weight) and decision.action != "hold":
+        parts.append(f"to {format.percent(decision.target_weight, digits=0)} of equity")
+    if format.known(decision.confidence):
+        parts.append(f"confidence {format.percent(decision.confidence, digits=0)}")
+    return ", ".join(parts)
+
+
+def _order_gist(record: DayRecord) -> str:
+    filled = [
+        f"{'bought' if fill.shares > 0 else 'sold'} {format.shares(abs(fill.shares))} at {format.number(fill.price)}"
+        for fill in record.fills
+    ]
+    placed = f"order {record.order.status} for {format.percent(record.order.weight, digits=0)}" if record.order else "no new order"
+    return ", ".join([*filled, placed])
+
+
+def _outcome_gist(record: DayRecord, fate: Mapping[str, Any]) -> str:
+    parts = [f"next session {format.percent(fate['next_return'], sign=True)}"] if fate.get("next_return") is not None else []
+    if "judged" in fate:
+        parts.append(f"judged {day_learnt.VERDICTS[int(fate['verdict'])][0].split(' ', 1)[1]} on {fate['judged']}")
+    if record.outcomes:
+        parts.append(f"{_count(len(record.outcomes), 'earlier decision')} judged today")
+    return ", ".join(parts) or "nothing known yet"
+
+
+def _memory_gist(record: DayRecord) -> str:
+    counts: dict[str, int] = {}
+    for event in record.thought.memory_events:
+        counts[event.kind] = counts.get(event.kind, 0) + 1
+    return ", ".join(f"{counts[kind]} {kind}" for kind in day_learnt.EVENTS if kind in counts) or "no change"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,168 @@
+"""One memory: its source text, its state on the day shown, its life line, every recall of it and every move between layers."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from agent.records import MemoryState
+from services import queries
+from services.queries import MemoryLife
+from ui import cards, draw, page, pickers, text, theme
+from ui.charts.base import mark_days
+from ui.charts.memory import lifeline
+from ui.day_learnt import EVENTS, VERDICTS
+
+
+def show(run: str, ticker: str, memory_id: int, as_of: date) -> None:
+    """The memory as it stood at the close of ``as_of``, with its whole life around that day."""
+    life = queries.memory_life(run, ticker, memory_id)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"Memory {memory_id}", anchor=False, width="content")
+        st.button("Close", key="_close_memory", on_click=_close, icon="✖️", type="tertiary")
+    if life.memory.born > as_of:
+        text.plain(
+            f"On {as_of} this memory did not exist yet: it was remembered on {life.memory.born}. Its state below is that of its birth."
+        )
+        page.link("memory", f"To {life.memory.born}", icon="→", run=run, ticker=ticker, mem=memory_id, day=life.memory.born)
+    _card(life, as_of)
+    _line(life, as_of)
+    recalls, moves = st.tabs([f"Recalled {len(life.recalls)} times", f"Events {len(life.events)}"], key="memory_tabs", on_change="rerun")
+    if recalls.open:
+        with recalls:
+            _recalls(queries.memory_uses(run, ticker, memory_id), run=run, ticker=ticker)
+    if moves.open:
+        with moves:
+            _events(life.events)
+
+
+def _close() -> None:
+    pickers.write(mem=None)
+
+
+def _card(life: MemoryLife, as_of: date) -> None:
+    past = life.events[life.events["day"] <= as_of]
+    line = life.line[life.line["day"] <= as_of]
+    gone = bool(len(past)) and past["kind"].iloc[-1] == "forgotten"
+    if gone:
+        st.badge(f"✕ forgotten on {past['day'].iloc[-1]}", color="red", help="No longer recalled; kept for inspection.")
+    now = line.iloc[-1] if len(line) else None
+    cards.memory_card(
+        life.memory,
+        state=_state(past["state"].iloc[-1]) if len(past) else None,
+        importance=None if now is None else float(now["importance"]),
+        recency=None if now is None else float(now["recency"]),
+    )
+
+
+def _state(value: Any) -> MemoryState:
+    return MemoryState.model_validate_json(value) if isinstance(value, str) else MemoryState.model_validate(value)
+
+
+def _line(life: MemoryLife, as_of: date) -> None:
+    """Importance and recency from birth on, with what happened; the day shown is marked."""
+    shown = life.recalls[~life.recalls["near_miss"].astype(bool)] if len(life.recalls) else life.recalls
+    marks = (
+        pd.concat([life.events[["day", "kind"]], pd.DataFrame({"day": shown["day"], "kind": "recalled"})])
+        if len(shown)
+        else life.events[["day", "kind"]]
+    )
+    fig = lifeline(life.line, marks, dark=draw.dark())
+    days = set(life.line["day"])
+    if as_of in days:
+        mark_days(fig, [(str(as_of), str(as_of))], dark=draw.dark())
+    draw.chart(fig, key="lifeline", alt="Importance and recency of the memory over time with what happened to it")
+
+
+def _recalls(uses: pd.DataFrame, *, run: str, ticker: str) -> None:
+    """Every day that ranked it, with what was decided and what came of it; a tick opens the day."""
+    if uses.empty:
+        text.plain("It never came near the cut: on no day was its score among the best of its layer.")
+        return
+    uses = uses.sort_values("day", ascending=False).reset_index(drop=True)
+    shown = pd.DataFrame(
+        {
+            "day": [str(day) for day in uses["day"]],
+            "layer": uses["layer"],
+            "rank": uses["rank"],
+            "use": ["★ cited" if row["cited"] else "just missed" if row["near_miss"] else "shown" for row in uses.to_dict("records")],
+            "similarity": uses["similarity"],
+            "recency": uses["recency"],
+            "importance": uses["importance"],
+            "score": uses["score"],
+            "decision": [_decision(row) for row in uses.to_dict("records")],
+            "outcome": uses["outcome"].astype(float),
+            "judged": [VERDICTS[int(value)][0] if pd.notna(value) else "" for value in uses["verdict"]],
+        }
+    )
+    parts = {
+        name: st.column_config.NumberColumn(name.capitalize(), format="%.2f", width=90)
+        for name in ("similarity", "recency", "importance", "score")
+    }
+    event = st.dataframe(
+        shown,
+        key="memory_uses",
+        on_select="rerun",
+        selection_mode="single-row",
+        hide_index=True,
+        height=min(400, 40 + 35 * len(shown)),
+        alt="Every recall of this memory",
+        column_config={
+            "day": st.column_config.TextColumn("Day", width=95),
+            "layer": st.column_config.TextColumn("Layer", width=85),
+            "rank": st.column_config.NumberColumn("Rank", width=60),
+            "use": st.column_config.TextColumn("Use", width=95),
+            **parts,
+            "decision": st.column_config.TextColumn("Decision", width=110),
+            "outcome": st.column_config.NumberColumn("Outcome", format="percent", width=80),
+            "judged": st.column_config.TextColumn("Judged", width=120),
+        },
+    )
+    if rows := event["selection"]["rows"]:
+        page.go("days", run=run, ticker=ticker, day=uses["day"].iloc[rows[0]], step="recalled~decision")
+
+
+def _decision(row: dict[str, Any]) -> str:
+    if row["phase"] == "train":
+        return "✎ study"
+    word = theme.verdict(row["action"] if isinstance(row["action"], str) else None)
+    return f"{theme.GLYPHS[word]} {word}"
+
+
+def _events(events: pd.DataFrame) -> None:
+    shown = pd.DataFrame(
+        {
+            "day": [str(day) for day in events["day"]],
+            "what": [EVENTS.get(kind, kind) for kind in events["kind"]],
+            "layer": [_layers(row) for row in events.to_dict("records")],
+            "importance": events["importance"],
+            "change": [row["delta"] if row["kind"] == "credited" else None for row in events.to_dict("records")],
+            "accesses": [_accesses(state) for state in events["state"]],
+            "why": [text.clean(reason, longest=300) for reason in events["reason"]],
+        }
+    )
+    st.dataframe(
+        shown,
+        key="memory_events",
+        hide_index=True,
+        height=min(400, 40 + 35 * len(shown)),
+        alt="Every event of this memory",
+        column_config={
+            "importance": st.column_config.NumberColumn(format="%.1f"),
+            "change": st.column_config.NumberColumn(format="%+.1f"),
+            "why": st.column_config.TextColumn(width="large"),
+        },
+    )
+
+
+def _layers(row: dict[str, Any]) -> str:
+    before, after = row["before_layer"], row["after_layer"]
+    return f"{before} → {after}" if isinstance(before, str) and before != after else after
+
+
+def _accesses(state: Any) -> int:
+    return int((json.loads(state) if isinstance(state, str) else state)["access_count"])

@@ -1,0 +1,135 @@
+"""The memories as they were at the close of a day: counts per layer, and a table that filters, searches and opens one of them."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import streamlit as st
+
+from ui import cards, page, pickers, text, theme, url_state
+
+MOST_ROWS = 5000  # a table that can be ticked is sent whole
+ALIVE = ("alive", "forgotten", "all")
+
+
+def counts(memories: pd.DataFrame, before: pd.DataFrame) -> None:
+    """Live memories per layer with the change since the session before, and how many are forgotten."""
+    present, past = _live(memories), _live(before)
+    layers = [*(name for name in theme.LAYERS if name in {*present, *past}), *sorted({*present, *past} - set(theme.LAYERS))]
+    places = st.columns(len(layers) + 1)
+    for place, name in zip(places, layers):
+        change = present.get(name, 0) - past.get(name, 0)
+        place.metric(
+            f"{theme.LAYER_GLYPHS.get(name, '◌')} {text.label(name)}",
+            f"{present.get(name, 0):,}",
+            f"{change:+d}" if change else None,
+            delta_color="off",
+            help="Live memories after this session; below, the change since the session before.",
+        )
+    gone = int((~memories["alive"]).sum()) if len(memories) else 0
+    places[-1].metric("✕ forgotten", f"{gone:,}", help="Faded below the layer's limits: no longer recalled, kept here for inspection.")
+
+
+def _live(memories: pd.DataFrame) -> dict[str, int]:
+    return memories[memories["alive"]]["layer"].value_counts().to_dict() if len(memories) else {}
+
+
+def filtered(memories: pd.DataFrame) -> pd.DataFrame:
+    """The memories that pass the filters above the table, most important first; every filter is in the URL."""
+    layers = [*(name for name in theme.LAYERS if name in set(memories["layer"])), *sorted(set(memories["layer"]) - set(theme.LAYERS))]
+    kinds = sorted(set(memories["kind"]))
+    one, two = st.columns([1, 1], vertical_alignment="bottom")
+    with one:
+        inside = url_state.several(
+            "layer", layers, label="Layer", shown={name: f"{theme.LAYER_GLYPHS.get(name, '◌')} {name}" for name in layers}
+        )
+    with two:
+        of_kind = url_state.several("kind", kinds, label="Kind", shown=cards.KINDS)
+    one, two = st.columns([1, 1], vertical_alignment="bottom")
+    with one:
+        state = url_state.choice("alive", ALIVE, label="State")
+    with two:
+        sought = url_state.words("find", label="Find", placeholder="words of the text, title or publisher, or a number").casefold()
+    kept = memories
+    if inside:
+        kept = kept[kept["layer"].isin(inside)]
+    if of_kind:
+        kept = kept[kept["kind"].isin(of_kind)]
+    if state != "all":
+        kept = kept[kept["alive"] == (state == "alive")]
+    if sought:
+        body = kept["id"].astype(str) + " " + kept["title"] + " " + kept["publisher"] + " " + kept["text"]
+        kept = kept[[sought in found.casefold() for found in body]]
+    return kept.sort_values(["alive", "importance"], ascending=False).reset_index(drop=True)
+
+
+def table(memories: pd.DataFrame, *, total: int, run: str, ticker: str, day: date) -> None:
+    """One row per memory; a tick opens it above the table."""
+    if memories.empty:
+        page.empty(
+            "No memory passes these filters",
+            "Take a filter away, or move to a later day: memories appear with the session in which they became readable.",
+            ("memory", "Show all memories"),
+            run=run,
+            ticker=ticker,
+            day=day,
+        )
+        return
+    shown = memories.head(MOST_ROWS)
+    cut = f"; the {MOST_ROWS:,} most important are shown, filter to see others" if len(memories) > MOST_ROWS else ""
+    st.caption(f"{len(memories):,} of {total:,} memories known by {day}{cut}. Tick a row to read it and follow its life.")
+    ids = [int(number) for number in shown["id"]]
+
+    def picked() -> None:
+        rows = st.session_state["memory_table"]["selection"]["rows"]
+        pickers.write(mem=ids[rows[0]] if rows else None)
+
+    st.dataframe(
+        _columns(shown),
+        key="memory_table",
+        on_select=picked,
+        selection_mode="single-row",
+        hide_index=True,
+        height=min(520, 40 + 35 * len(shown)),
+        alt=f"Memories as of {day}",
+        column_config={
+            "id": st.column_config.NumberColumn("No", format="%d", width=60, pinned=True),
+            "layer": st.column_config.TextColumn("Layer", width=100),
+            "title": st.column_config.TextColumn("Title", width=330),
+            "importance": st.column_config.ProgressColumn(
+                "Importance", format="%.1f", min_value=0, max_value=100, width=120, help="As of this day, 0 to 100."
+            ),
+            "recency": st.column_config.ProgressColumn(
+                "Recency", format="%.2f", min_value=0, max_value=1, width=110, help="As of this day, 0 to 1."
+            ),
+            "recalled": st.column_config.NumberColumn("Recalled", width=75, help="Times shown to the model until this day."),
+            "cited": st.column_config.NumberColumn("Cited", width=60, help="Times a decision or a study rested on it."),
+            "credit": st.column_config.TextColumn("Credit", width=70, help="Judged right (+) and wrong (-)."),
+            "kind": st.column_config.TextColumn("Kind", width=105),
+            "publisher": st.column_config.TextColumn("Publisher", width=140),
+            "born": st.column_config.TextColumn("Remembered", width=100),
+            "forgotten_on": st.column_config.TextColumn("Forgotten", width=100),
+            "text": st.column_config.TextColumn("Text", width=420),
+        },
+    )
+
+
+def _columns(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "id": rows["id"],
+            "layer": [f"{theme.LAYER_GLYPHS.get(name, '◌')} {text.clean(name, longest=40)}" for name in rows["layer"]],
+            "title": [text.clean(value, longest=160) for value in rows["title"]],
+            "importance": rows["importance"],
+            "recency": rows["recency"],
+            "recalled": rows["recalled"],
+            "cited": rows["cited"],
+            "credit": [f"{up}+ {down}-" if up or down else "" for up, down in zip(rows["positive"], rows["negative"])],
+            "kind": [cards.KINDS.get(value, value) for value in rows["kind"]],
+            "publisher": [text.clean(value, longest=60) for value in rows["publisher"]],
+            "born": [str(value) for value in rows["born"]],
+            "forgotten_on": ["" if alive else str(value) for alive, value in zip(rows["alive"], rows["forgotten_on"])],
+            "text": [text.clean(" ".join(value.split()), longest=160) for value in rows["text"]],
+        }
+    )

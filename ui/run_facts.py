@@ -1,0 +1,213 @@
+"""The evidence behind a run's figures: its metrics beside buy-and-hold, the rules it traded by, and what it takes to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from agent.evaluation.metrics import METRICS
+from agent.spec import RunSpec
+from services.queries import RunView
+from ui import format, text
+
+HEADLINES = (
+    "annual_return",
+    "annual_volatility",
+    "sortino",
+    "calmar",
+    "time_in_market",
+    "turnover_annual",
+    "win_rate_fills",
+    "total_costs",
+)
+Row = tuple[str, str, str]  # label, value, help
+
+
+def headlines(figures: Mapping[str, float | None]) -> None:
+    """The figures people ask for first, as tiles with their definition on hover and buy-and-hold below."""
+    names = [name for name in HEADLINES if name in METRICS]
+    for start in range(0, len(names), 4):
+        for place, name in zip(st.columns(4), names[start : start + 4]):
+            metric, rival = METRICS[name], figures.get(f"benchmark_{name}")
+            below = f"hold {shown(rival, metric.unit)}" if rival is not None else None
+            place.metric(
+                metric.label,
+                shown(figures.get(name), metric.unit),
+                below,
+                delta_color="off",
+                delta_arrow="off",
+                help=f"{metric.help} Unit: {metric.unit}.",
+            )
+
+
+def table(figures: Mapping[str, float | None]) -> None:
+    """Every metric of the run and of buy-and-hold, with unit and definition."""
+    rows = [
+        {
+            "metric": metric.label,
+            "run": shown(figures.get(name), metric.unit),
+            "buy and hold": shown(figures.get(f"benchmark_{name}"), metric.unit),
+            "better": {"high": "higher", "low": "lower"}.get(metric.better or "", ""),
+            "unit": metric.unit,
+            "definition": metric.help,
+        }
+        for name, metric in METRICS.items()
+    ]
+    right = {name: st.column_config.TextColumn(alignment="right") for name in ("run", "buy and hold")}
+    wide = {"definition": st.column_config.TextColumn(width="large"), "metric": st.column_config.TextColumn(width="medium")}
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={**right, **wide}, key="metrics_table", alt="All metrics of the run")
+
+
+def shown(value: float | None, unit: str) -> str:
+    """A metric as people read it: fractions as percent, the rest with two decimals, a dash where it is not defined."""
+    if unit == "fraction":
+        return format.percent(value)
+    if unit in ("bars", "returns"):
+        return format.number(value, digits=0)
+    return format.money(value) if unit == "money" else format.number(value)
+
+
+def rules(spec: RunSpec) -> None:
+    """How decisions became trades: what a reader needs before believing a return."""
+    how, costs = spec.execution, spec.execution
+    optimistic = how.fill == "same_close"
+    listed(
+        [
+            (
+                "Fill",
+                "at the same close (optimistic: it trades at the very price the decision was made on)"
+                if optimistic
+                else "at the next session's open",
+                "When an order meets the market.",
+            ),
+            (
+                "Capital",
+                f"{format.money(how.cash)}, split equally among {len(spec.tickers)} ticker(s)",
+                "Each ticker is a sleeve of its own.",
+            ),
+            ("Commission", f"{costs.commission_bps:g} basis points of the traded value", "Paid in cash on every fill, on both sides."),
+            ("Slippage", f"{costs.slippage_bps:g} basis points against the agent", "Buys fill above, sells below the reference price."),
+            ("Sizing", f"target share of equity, {'fractional' if how.fractional else 'whole'} shares", "Cut to what cash can pay."),
+            ("Shorting", "allowed, without a borrow fee" if how.allow_short else "not allowed", "Negative weights."),
+            ("Dividends", "paid as cash on the ex date", "Never folded into prices."),
+            ("Splits", "shares and average cost adjusted on the ex date", "Prices stay as traded on their day."),
+            (
+                "Stops",
+                "carried out; when stop and target lie in one bar, the stop counts" if how.stops else "not carried out",
+                "Stop-loss and take-profit levels of each decision.",
+            ),
+            ("Benchmark", "buy and hold: same tickers, capital, costs and first fill", "Runs through the same engine."),
+        ]
+    )
+    if optimistic:
+        text.plain("⚠ Nobody can trade at a close that is known: read these figures as an upper bound.")
+
+
+def run_card(view: RunView) -> None:
+    """What has to be equal for somebody else to get the same run."""
+    found, spec = view.provenance, view.spec
+    model = found.get("model") or {}
+    listed(
+        [
+            (
+                "Code",
+                f"Recollect {found.get('recollect', format.UNKNOWN)}, Python {found.get('python', format.UNKNOWN)}",
+                "Version of this program.",
+            ),
+            ("Decided by", view.model_label or "rules, no LLM", "Backend and model id, word for word."),
+            (
+                "Model digest",
+                str(model.get("digest") or "none: no model file is involved"),
+                "Hash of the model's weights as its server reports it.",
+            ),
+            ("Seed", str(spec.seed), "One random stream per seed, ticker and day, so that a resumed run repeats."),
+            ("Prompts", str(found.get("prompts", format.UNKNOWN)), "Hash of all prompt templates together."),
+            ("Data", str(found.get("data", format.UNKNOWN)), "Hash of every price, news item and filing the run could read."),
+            ("Fingerprint", spec.fingerprint(), "Hash of the whole spec; only the name is left out."),
+            ("Began", _moment(view.started_at), "UTC."),
+            ("Ended", _moment(view.finished_at), "UTC."),
+        ]
+    )
+    packages = found.get("packages") or {}
+    st.caption("Packages: " + ", ".join(text.label(f"{name} {version}") for name, version in packages.items()))
+
+
+def _moment(value: Any) -> str:
+    return f"{value:%Y-%m-%d %H:%M}" if value else format.UNKNOWN
+
+
+def memory_rules(spec: RunSpec) -> None:
+    """The memory's constants and switches: the preset by name, its layers as a table, every switch that is on."""
+    found = spec.memory
+    listed(
+        [
+            ("Preset", spec.preset, "A named table of constants; finmem-paper and finmem-repo reproduce FinMem."),
+            ("Embeddings", found.embedder, "What turns a text into a vector."),
+            (
+                "Query",
+                "built from the day" if found.query == "day" else "the character alone, the same every day (FinMem's B12)",
+                "What recall looks for.",
+            ),
+            ("Clock", found.clock.replace("_", " "), "In what recency and decay are counted."),
+            ("Judged after", f"{found.feedback_sessions} sessions", "Until a decision's outcome counts."),
+            ("Credit", f"{found.credit_step:g} per judged citation", "Added to, or taken from, the importance of cited memories."),
+            (
+                "Span",
+                f"only the last {found.span_sessions} sessions" if found.span_sessions else "the whole memory",
+                "Ablation: how far recall reaches.",
+            ),
+            ("Character", spec.profile.character.replace("_", " "), "Sets limits on weight and confidence."),
+            (
+                "Lessons",
+                f"every {spec.extended_every} sessions" if spec.extended_every else "none",
+                "Extended reflection over judged decisions.",
+            ),
+        ]
+    )
+    layers = pd.DataFrame(
+        [
+            {
+                "layer": layer.name,
+                "fades over (days)": layer.recency_days,
+                "decay per day": layer.importance_decay,
+                "promoted at": layer.promote_at,
+                "demoted below": layer.demote_below,
+                "recalled at most": layer.top_k,
+                "starts here": ", ".join(layer.accepts),
+            }
+            for layer in found.layers
+        ]
+    )
+    st.dataframe(layers, hide_index=True, key="layers_table", alt="The memory layers and their constants")
+    switches = {name: value for name, value in found.model_dump().items() if isinstance(value, bool)}
+    st.caption("Switches: " + " · ".join(text.label(f"{name.replace('_', ' ')} {'on' if on else 'off'}") for name, on in switches.items()))
+
+
+def issues(found: Sequence[str], days: pd.DataFrame) -> None:
+    """What the data check found, and on how many days something was out of the ordinary."""
+    if not found:
+        text.plain("The data check found nothing: no missing sessions, no duplicates, no impossible prices.")
+    for line in found:
+        text.plain(f"• {line}")
+    test = days[days["phase"] == "test"]
+    counts = {
+        "days without a decision": int(test["abstained"].notna().sum()),
+        "days re-asked": int((test["provenance"] == "re-asked").sum()),
+        "orders limited": int((test["clipped_by"].fillna("") != "").sum()),
+        "orders rejected": int((test["order_status"] == "rejected").sum()),
+        "days with a warning": int((days["warnings"] > 0).sum()),
+    }
+    for label, count in counts.items():
+        text.plain(f"{count:>5}  {label}")
+
+
+def listed(rows: Sequence[Row]) -> None:
+    """Label and value, one pair per line, the explanation on hover."""
+    for label, value, help_ in rows:
+        left, right = st.columns([1, 2.6], gap="small", vertical_alignment="top")
+        left.caption(label, help=help_)
+        with right:
+            text.plain(value)

@@ -1,0 +1,124 @@
+"""What the pages about one run share: which run and ticker, the strip on top, and what is wrong with the run.
+
+The strip says first what a reader must not overlook: whether a language model decided at all, whether the market is synthetic, whether
+the run ended, and on how many days there was a decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from agent.errors import RecollectError
+from services import queries
+from services.queries import RunView
+from ui import cards, format, page, pickers, text
+
+ENOUGH_COVERAGE = 0.95
+UNFINISHED = {
+    "queued": "The run has not begun yet.",
+    "running": "The run is in progress: the figures are those of the days so far.",
+    "paused": "The run is paused: the figures are those of the days so far.",
+    "interrupted": "The run stopped without a word, perhaps with the machine it was on; it can go on where it ended.",
+    "cancelled": "The run was cancelled: the figures are those of the days until then.",
+}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Whatever goes wrong inside, in a sentence meant for people; the page ends there."""
+    try:
+        yield
+    except RecollectError as error:
+        page.banner(error)
+        st.stop()
+
+
+def chosen() -> tuple[RunView, str]:
+    """The run and the ticker in the URL with their pickers; a page without a run, or with one that has no day yet, ends here."""
+    names = queries.names()
+    if not names:
+        page.need_run({})
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left:
+        view = queries.run(page.need_run(names))
+    with right:
+        ticker = pickers.ticker(view.spec.tickers) or view.spec.tickers[0]
+    if not queries.session_days(view.id, ticker):
+        _no_day_yet(view, ticker)
+    return view, ticker
+
+
+def _no_day_yet(view: RunView, ticker: str) -> None:
+    strip(view, slim=True)
+    page.empty(
+        f"No day of {ticker} is recorded yet",
+        "As soon as the first session is done it appears here. The monitor shows what the worker is doing.",
+        ("monitor", "To the monitor"),
+        run=view.id,
+    )
+    st.stop()
+
+
+def strip(view: RunView, *, slim: bool = False) -> None:
+    """Name, who decided, on what, and the key figures; ``slim`` is the one-line version for pages about a detail."""
+    with st.container(border=True, gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
+            cards.status(view.state)
+            _badges(view)
+        text.plain("  ·  ".join(_facts(view)))
+        if not slim:
+            _figures(view)
+    _trouble(view)
+
+
+def _badges(view: RunView) -> None:
+    rules = view.spec.strategy != "memory" or view.spec.backend == "rules"
+    st.badge(text.label(view.model_label or "rules, no LLM"), color="gray" if rules else "blue", icon="⚙️" if rules else "🤖")
+    if view.note:
+        st.badge(text.label(view.note), color="orange", icon="⚠️", help="What this run earned says nothing about real markets.")
+    if view.spec.execution.fill == "same_close":
+        st.badge("optimistic fills", color="red", icon="⚠️", help="Orders fill at the very close the decision was made on.")
+    if low_coverage(view):
+        st.badge(f"coverage only {format.percent(view.summary.get('coverage'), digits=0)}", color="red", icon="⚠️")
+
+
+def _facts(view: RunView) -> list[str]:
+    spec = view.spec
+    trained = f"trained {spec.train.start} to {spec.train.end}" if spec.train else "no training"
+    names = ", ".join(spec.tickers[:6]) + (f" and {len(spec.tickers) - 6} more" if len(spec.tickers) > 6 else "")
+    return [names, f"tested {spec.test.start} to {spec.test.end}", trained, f"memory {spec.preset}", f"run {view.id}"]
+
+
+def _figures(view: RunView) -> None:
+    found = view.summary
+    mine, rival = found.get("cum_return"), found.get("benchmark_return")
+    gap = format.points(mine - rival) if format.known(mine) and format.known(rival) else None
+    places = st.columns(5)
+    places[0].metric("Return", format.percent(mine, sign=True), gap, help="After costs, over the test window. Below: against buy and hold.")
+    places[1].metric("Buy and hold", format.percent(rival, sign=True), help="The same tickers, capital, costs and first fill, then held.")
+    places[2].metric("Sharpe", format.number(found.get("sharpe")), help="Annualised, risk-free rate 0, from daily returns.")
+    places[3].metric("Max drawdown", format.percent(found.get("max_drawdown")), help="Deepest fall from an earlier peak.")
+    places[4].metric(
+        "Coverage", format.percent(found.get("coverage"), digits=0), help="Share of test days with a price on which a decision was made."
+    )
+
+
+def low_coverage(view: RunView) -> bool:
+    coverage = view.summary.get("coverage")
+    return format.known(coverage) and coverage < ENOUGH_COVERAGE
+
+
+def _trouble(view: RunView) -> None:
+    """A failed or unfinished run says so before any figure is read."""
+    if view.state == "failed":
+        with st.container(border=True):
+            st.badge("This run failed: its figures are no result", color="red", icon="✖️")
+            text.plain(view.error or "The worker left no reason; its log may hold one.")
+    elif view.state in UNFINISHED:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            text.plain(UNFINISHED[view.state], width="content")
+            page.link("monitor", "To the monitor", icon="→", run=view.id)
