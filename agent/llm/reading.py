@@ -9,7 +9,7 @@ Promise: pure and deterministic; the same text gives the same statements; any te
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from typing import Literal
@@ -43,10 +43,11 @@ class Revived:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A later text says whether an earlier note of ``source`` was right."""
+    """A later text says whether an earlier note of ``source`` was right. ``others``: further names in it that might be the source."""
 
     source: str
     right: bool
+    others: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,10 @@ Statement = Pending | Cancelled | Revived | Verdict | Rumour | Exposure | Factor
 
 _NEGATION = w.any_of(w.NEGATIONS)
 _MODAL = w.any_of(w.MODALS)
+_TURN = re.compile(
+    rf"{_NEGATION.pattern}|(?<!\ba )\b(?:little|lacks?|lacking|lack of|few|unlikely|less|fading|dwindling|hardly any)\b", re.IGNORECASE
+)
+_IDIOMS = w.any_of(w.IDIOMS)
 _GOOD, _BAD = w.any_of(w.GOOD), w.any_of(w.BAD)
 _CANCEL, _REVIVE, _PENDING, _NOW = w.any_of(w.CANCEL), w.any_of(w.REVIVE), w.any_of(w.PENDING), w.any_of(w.NOW)
 _HARD_RECAP, _SOFT_RECAP = w.any_of(w.HARD_RECAP), w.any_of(w.SOFT_RECAP)
@@ -141,6 +146,7 @@ _UNIT = (
 _SPAN = re.compile(
     rf"(?<![\w-]){_NUMBER}(?:\s+or\s+so)?[\s-]+(?:more[\s-]+|further[\s-]+)?{_UNIT}\b(?P<ago>\s+(?:ago|earlier|back)\b)?", re.IGNORECASE
 )
+_RANGE = re.compile(r"(?<![\w-])(\d{1,3})\s*(?:-|–|to|or)\s*(\d{1,3})(?=[\s-]+(?:\w+[\s-]+)?(?:session|day|week|month))", re.IGNORECASE)
 _PER_UNIT = {"session": 1.0, "day": 5 / 7, "week": 5.0, "month": 21.0, "fortnight": 10.0}
 _LONE_SPAN = re.compile(
     r"\b(?:in|within|after|about|roughly|around)\s+(?P<lone>next\s+week|a\s+fortnight|the\s+next\s+fortnight)\b|\b(?P<next>next\s+week|next\s+month)\b",
@@ -194,6 +200,7 @@ def _blocked(pattern: re.Pattern[str], text: str, start: int, *, words: int = 4)
 
 def _polarity(text: str, good: re.Pattern[str], bad: re.Pattern[str]) -> int:
     """+1, -1 or 0 by counting words of both senses; a negation before a word turns it. A longer phrase hides the words in it."""
+    text = _IDIOMS.sub(" ", text)
     score, used = 0, [False] * len(text)
     found = sorted(
         [(m, 1) for m in good.finditer(text)] + [(m, -1) for m in bad.finditer(text)], key=lambda f: (-len(f[0][0]), f[0].start())
@@ -202,7 +209,7 @@ def _polarity(text: str, good: re.Pattern[str], bad: re.Pattern[str]) -> int:
         if any(used[match.start() : match.end()]):
             continue
         used[match.start() : match.end()] = [True] * (match.end() - match.start())
-        score += -sign if _blocked(_NEGATION, text, match.start(), words=3) else sign
+        score += -sign if _blocked(_TURN, text, match.start(), words=3) else sign
     return (score > 0) - (score < 0)
 
 
@@ -212,6 +219,7 @@ def _number(word: str) -> int:
 
 def _due(text: str) -> tuple[int | None, date | None, bool]:
     """(sessions from publication, date, exact) of the first stretch of time that is named with a word of waiting."""
+    text = _RANGE.sub(lambda m: str((int(m[1]) + int(m[2]) + 1) // 2), text)
     for match in _SPAN.finditer(text):
         near = text[max(0, match.start() - 40) : match.start()] + " " + text[match.end() : match.end() + 20]
         count, base = _number(match["n"]), match["base"].lower().rstrip("s")
@@ -311,7 +319,7 @@ def _pending(text: str, form: Form) -> list[Statement]:
         if due_in is None and due_on is None and any(not _blocked(_NEGATION, bare, m.start()) for m in _NOW.finditer(bare)):
             due_in, exact = 0, True
         waits = _PENDING.search(bare) is not None
-        direction = _polarity(bare, _GOOD, _BAD) if waits else 0
+        direction = _polarity(bare, _GOOD, _BAD) if waits or due_in is not None or due_on is not None else 0
         if any(not _blocked(_NEGATION, chunk, m.start()) and not _blocked(_MODAL, chunk, m.start()) for m in _REVIVE.finditer(chunk)):
             found.append(Revived(name))
         if waits or due_in is not None or due_on is not None:
@@ -346,22 +354,25 @@ _COPULA = re.compile(
 _OUTLET = r"(?:[A-Z][\w&'’.]*)(?:\s(?:of\s|and\s|&\s)?[A-Z][\w&’.]*){0,3}"
 _NOTES = w.alternatives(w.NOTE)
 _NOTE_WORD = re.compile(rf"(?<!\w){_NOTES}(?!\w)", re.IGNORECASE)
+_AFTER_NOTE = re.compile(rf"(?<!\w){_NOTES}[:,]?\s+$", re.IGNORECASE)
 _SOURCE_FIRST = re.compile(
     rf"(?P<source>{_OUTLET}?)(?:['’]s?)?\s+(?:(?:earlier|recent|pre-session|pre-market|morning|latest|last|own|unconfirmed|market|desk|trading|channel)\s+)*(?:{_NOTES})(?!\w)"
 )
 _NOTE_FROM = re.compile(rf"(?i:{_NOTES})\s+(?:by|from|in|of|at|out of|published by|carried by|run by)\s+(?:the\s+)?(?P<source>{_OUTLET})")
+_ANY_OUTLET = re.compile(_OUTLET)
+_HAD_IT = re.compile(r"\b(?:had|got|called)\s+(?:it|this|that)\b", re.IGNORECASE)
 _SOURCE_VERB = re.compile(
     rf"(?P<source>{_OUTLET})\s+(?:had\s+|has\s+|have\s+)?(?:it\s+|this\s+)?(?:hears?|heard|reports?|reported|says?|said|writes?|wrote|claims?|claimed|notes?|noted|was|were|got|called|whispers?|whispered|understands|learns|picks|suggests?|suggested|tips?|tipped|hints?|hinted|proved|turned)\b"
 )
 _ACCORDING = re.compile(
-    rf"(?i:according to|as reported by|reported by|per|told|cited by|quoted by|sources at|desk at)\s+(?:the\s+)?(?P<source>{_OUTLET})"
+    rf"(?i:according to|one for|point for|points for|win for|miss for|mark for|as reported by|reported by|per|told|cited by|quoted by|sources at|desk at)\s+(?:the\s+)?(?P<source>{_OUTLET})"
 )
 _NO_OUTLET = {
     "the", "follow", "follow-up", "followup", "an", "a", "our", "this", "that", "earlier", "last", "yesterday", "its", "update", "shares", "correction", "in",
     "monday", "tuesday", "wednesday", "thursday", "friday", "it", "market", "unconfirmed", "analysts", "sources", "traders", "management", "company", "their",
     "revenue", "sales", "earnings", "record", "score", "check", "events", "as", "after", "what", "on", "one", "these", "those", "he", "she", "they", "we",
     "i", "hindsight", "scorecard", "postscript", "confirmed", "verdict", "and", "but", "trading", "morning", "pre-session", "note", "rumour", "rumor",
-    "insiders", "people", "investors", "dealers", "suppliers", "customers", "contacts", "checks", "channel", "desk", "word", "talk", "whisper", "nothing",
+    "insiders", "people", *w.MONTHS, "investors", "dealers", "suppliers", "customers", "contacts", "checks", "channel", "desk", "word", "talk", "whisper", "nothing",
 }  # fmt: skip
 
 
@@ -379,23 +390,31 @@ def _outlet(name: str) -> str:
     return " ".join(parts)
 
 
-def _source(text: str, publisher: str) -> str:
-    for pattern in (_NOTE_FROM, _SOURCE_FIRST, _ACCORDING, _SOURCE_VERB):
-        for match in pattern.finditer(text):
-            if name := _outlet(match["source"]):
-                return name
-    return publisher
+def _sources(text: str, publisher: str) -> list[str]:
+    """Names that may be the source a text speaks of, the likeliest first, the publisher last."""
+    found = []
+    for pattern in (_SOURCE_FIRST, _NOTE_FROM, _ACCORDING, _SOURCE_VERB):
+        found += [name for match in pattern.finditer(text) if (name := _outlet(match["source"]))]
+    capitals = [name for match in _ANY_OUTLET.finditer(text) if (name := _outlet(match[0]))]
+    return list(dict.fromkeys([*(found or [publisher]), *capitals, publisher]))
+
+
+def _hedged(text: str) -> bool:
+    """Whether a text says of itself that it is unconfirmed; "not confirmed by the numbers" is a verdict instead."""
+    return any(not re.match(r"\s+(?:by|in|when|after)\b", text[m.end() :]) for m in _HEDGED.finditer(text))
 
 
 def _verdict(text: str, publisher: str) -> list[Statement]:
     """Whether a text says that an earlier note was right or wrong."""
-    if _HEDGED.search(text) or not (_NOTE_WORD.search(text) or _SOURCE_VERB.search(text)):
+    if _hedged(text) or not (_NOTE_WORD.search(text) or _SOURCE_VERB.search(text) or _HAD_IT.search(text)):
         return []
-    if not _FOLLOW.search(text):
+    if not (_FOLLOW.search(text) or _HAD_IT.search(text)):
         return []
     score, used = 0, [False] * len(text)
     marks = [(m, 1) for m in _RIGHT_STRONG.finditer(text)] + [(m, -1) for m in _WRONG_STRONG.finditer(text)]
-    marks += [(m, 1) for m in _RIGHT_WEAK.finditer(text) if _blocked(_COPULA, text, m.start(), words=3)]
+    marks += [
+        (m, 1) for m in _RIGHT_WEAK.finditer(text) if _blocked(_COPULA, text, m.start(), words=3) or _AFTER_NOTE.search(text[: m.start()])
+    ]
     for match, sign in sorted(marks, key=lambda f: (-len(f[0][0]), f[0].start())):
         if any(used[match.start() : match.end()]) or _blocked(_MODAL, text, match.start(), words=3):
             continue
@@ -403,14 +422,15 @@ def _verdict(text: str, publisher: str) -> list[Statement]:
         score += -sign if _blocked(_NEGATION, text, match.start(), words=3) else sign
     if not score:
         return []
-    return [Verdict(_source(text, publisher), score > 0)]
+    first, *others = _sources(text, publisher)
+    return [Verdict(first, score > 0, tuple(others))]
 
 
 def _rumour(text: str, publisher: str) -> list[Statement]:
     if not _RUMOUR.search(text) and not _HEDGED.search(text):
         return []
     direction = _polarity(text, _AHEAD, _BEHIND)
-    return [Rumour(publisher or _source(text, ""), direction)] if direction else []
+    return [Rumour(publisher or _sources(text, "")[0], direction)] if direction else []
 
 
 # ---------------------------------------------------------------------------------------------------------- outside prices
@@ -426,12 +446,21 @@ _COST_NEXT = re.compile(
     rf"^\s+(?:(?:our|the|its|their|total|operating|production|input|unit)\s+)*{w.alternatives(w.COST_OBJECT)}(?!\w)", re.IGNORECASE
 )
 _OBJECT = w.any_of(w.GOOD_OBJECT, w.COST_OBJECT)
-_CONDITION = re.compile(r"\b(?:if|when|whenever|as|should|once|where|each time|every time)\s+(?:the\s+)?$", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:if|when|whenever|as|should|once|where|each time|every time)\s+(?P<np>(?:[\w&'-]+\s+){1,6})$", re.IGNORECASE)
+_UP_STATE, _DOWN_STATE = w.any_of(w.STATE_UP), w.any_of(w.STATE_DOWN)
+_AFTER_TAIL = rf"(?=\s+(?:would|will|can|may|could|tends?|generally|typically|usually|normally|directly|has|have|does|do|is|are|{w.alternatives(w.HELP, w.HURT)})(?!\w))"
+_NP_TAIL = r"(?:^|[,;:]\s+|\b(?:and|that|because|since|from|by|of)\s+)(?P<np>(?:[A-Za-z&'-]+\s+){1,4}?)"
+_UP_TAIL = re.compile(
+    rf"{_NP_TAIL}(?:increases|rises|hikes|spikes|surges|strength|inflation|appreciation|strengthening){_AFTER_TAIL}", re.IGNORECASE
+)
+_DOWN_TAIL = re.compile(
+    rf"{_NP_TAIL}(?:declines|falls|drops|decreases|weakness|depreciation|slumps|deflation|weakening|softness){_AFTER_TAIL}", re.IGNORECASE
+)
 _GENERIC = frozenset(w.listed(w.GENERIC_FACTOR))
 _STOP = re.compile(
     r"[,;:.()]|(?<![\w-])(?:is|are|was|were|be|been|has|have|had|will|would|could|may|might|can|should|tends?|on|by|than|then|also|generally|typically|"
     r"usually|normally|directly|materially|we|which|that|because|if|when|as|after|amid|so|from|does|do|did|not|no|over|through|therefore|likely|against|"
-    r"with|to|at|during|due|and|leads?|means?|hardly|costs us|works?|plays?|acts?|makes?|makes|during|since|until|while|relative|per)(?![\w-])",
+    r"with|to|at|during|due|and|used|leads?|means?|hardly|costs us|works?|plays?|acts?|makes?|makes|during|since|until|while|relative|per)(?![\w-])",
     re.IGNORECASE,
 )
 
@@ -471,10 +500,12 @@ def _phrase(text: str, *, most: int = 5) -> str:
 
 
 def _clean_factor(phrase: str) -> str:
+    """The factor's name without articles, "price of" in front, or "of one point" behind."""
     phrase = re.sub(r"^(?:the|our|a|an|its|their|in|of|for|global|average|market|any)\s+", "", phrase.strip(), flags=re.IGNORECASE)
-    return re.sub(
+    phrase = re.sub(
         r"^(?:the|price of|prices of|cost of|costs of|price for|prices for|cost for|level of)\s+", "", phrase, flags=re.IGNORECASE
-    ).lower()
+    )
+    return re.sub(r"^the\s+|\s+of\s+(?:\w+\s+)*\w+$", "", phrase, flags=re.IGNORECASE).lower()
 
 
 def _movements(sentence: str) -> list[tuple[int, int, str, int]]:
@@ -485,15 +516,15 @@ def _movements(sentence: str) -> list[tuple[int, int, str, int]]:
             phrase = _phrase(sentence[match.end() :])
             if factor_key(phrase) and not _OBJECT.fullmatch(_clean_factor(phrase)) and not _own_result(phrase):
                 found.append((match.start(), match.end() + len(phrase), _clean_factor(phrase), direction))
-    for pattern, direction in ((_UP_VERB, 1), (_DOWN_VERB, -1)):
+    for pattern, direction in ((_UP_VERB, 1), (_DOWN_VERB, -1), (_UP_STATE, 1), (_DOWN_STATE, -1)):
         for match in pattern.finditer(sentence):
-            before = re.search(
-                r"\b(?:if|when|whenever|as|should|once|where|each time|every time)\s+(?P<np>(?:[\w&'-]+\s+){1,6})$",
-                sentence[: match.start()],
-                re.IGNORECASE,
-            )
+            before = _CONDITION.search(sentence[: match.start()])
             if before and factor_key(before["np"]) and not _own_result(before["np"]):
                 found.append((before.start(), match.end(), _clean_factor(before["np"]), direction))
+    for pattern, direction in ((_UP_TAIL, 1), (_DOWN_TAIL, -1)):
+        for match in pattern.finditer(sentence):
+            if factor_key(match["np"]) and not _own_result(match["np"]):
+                found.append((match.start("np"), match.end(), _clean_factor(match["np"]), direction))
     found.sort(key=lambda f: (f[0], -f[1]))
     kept: list[tuple[int, int, str, int]] = []
     for item in found:
@@ -541,18 +572,46 @@ _COMPANY_OBJECT = re.compile(
 def _exposures(text: str) -> list[Statement]:
     """How the company depends on outside prices, clause by clause."""
     found: list[Statement] = []
+    topic = ""
     for sentence in _SENTENCE.split(text):
+        if match := _TOPIC.search(sentence):
+            phrase = _clean_factor(_phrase(match["np"]))
+            topic = phrase if factor_key(phrase) else topic
         if not _COMPANY_OBJECT.search(sentence):
             continue
         for clause in _CLAUSE.split(sentence):
-            found += _clause_exposures(clause)
+            found += _clause_exposures(clause) or _bare_exposure(clause, topic)
     return found
+
+
+_TOPIC = re.compile(
+    r"\b(?:price of|cost of|exposure to|exposed to|depends? on|dependent on|sensitive to|sensitivity to|risk is|driver is|driven by|linked to|tied to|input is|"
+    r"reliant on|buyers? of|sellers? of|users? of|consumers? of|producers? of)\s+(?P<np>(?:the\s+)?[A-Za-z].{2,60})",
+    re.IGNORECASE,
+)
+_BARE = {
+    1: re.compile(rf"\b(?:an?|any|every|each|further)\s+(?:\w+\s+)?{w.alternatives(w.RISE_NOUN)}(?!\w)|\b(?:higher|rising|dearer|increased)\s+(?:prices?|rates?|costs|levels?|quotations)\b|\bwhen\s+(?:it|they|prices|rates)\s+(?:rises?|climbs?|increases?|goes up|go up)\b", re.IGNORECASE),
+    -1: re.compile(rf"\b(?:an?|any|every|each|further)\s+(?:\w+\s+)?{w.alternatives(w.FALL_NOUN)}(?!\w)|\b(?:lower|falling|cheaper|reduced)\s+(?:prices?|rates?|costs|levels?|quotations)\b|\bwhen\s+(?:it|they|prices|rates)\s+(?:falls?|declines?|decreases?|goes down|go down)\b", re.IGNORECASE),
+}  # fmt: skip
+
+
+def _bare_exposure(clause: str, topic: str) -> list[Statement]:
+    """A rise of something that only the sentence before has named: "Our main risk is copper. A rise helps our margins"."""
+    for direction, pattern in _BARE.items():
+        if topic and (match := pattern.search(clause)):
+            effect = _effect(clause[match.end() :])
+            effect = _effect(clause[: match.start()]) if effect is None else effect
+            if effect is not None:
+                return [Exposure(topic, effect * direction)]
+    return []
 
 
 def _clause_exposures(clause: str) -> list[Statement]:
     found: list[Statement] = []
     moves = _movements(clause)
     for number, (start, end, factor, direction) in enumerate(moves):
+        if _EARLIER.search(clause[max(0, start - 40) : end]) or _EARLIER.match(clause[end:].lstrip()):
+            continue  # how it was in another year says nothing of today
         last = moves[number + 1][0] if number + 1 < len(moves) else len(clause)
         first = moves[number - 1][1] if number else 0
         effect = _effect(clause[end:last])
@@ -613,6 +672,8 @@ def _factor_moves(text: str) -> list[Statement]:
                 before = re.split(
                     r"[,;:()–—]|\b(?:as|after|because|amid|while|that|and|but|when|with)\b", _ADVERBS.sub("", sentence[: match.start()])
                 )[-1]
+                if not factor_key(before) and (label := re.search(r"([A-Za-z][\w &'-]*):\s+[\w ]*$", sentence[: match.start()])):
+                    before = label[1]  # "Lumber: prices shoot up"
                 _add_move(found, before, direction)
         for pattern, direction in ((_MOVE_NOUN_UP, 1), (_MOVE_NOUN_DOWN, -1)):
             for match in pattern.finditer(sentence):
@@ -654,22 +715,57 @@ _FORWARD = w.any_of(
 )
 
 
+_PASSIVE = re.compile(
+    rf"(?<![\w-])(?:{_BENCH})\s+(?:was|were|has been|had been|have been)\s+(?P<deny>not\s+)?(?:\w+ly\s+)?(?P<how>exceeded|beaten|topped|surpassed|bettered|outstripped|met|reached|missed|undershot)\b",
+    re.IGNORECASE,
+)
+_FIGURE = r"[$€£]?\s?(?P<{0}>\d[\d,]*(?:\.\d+)?)\s?(?:million|billion|thousand|m|bn|k)?"
+_AGAINST = re.compile(
+    rf"(?<![\w-])(?:{_METRIC})(?!\w)[^.;\d]{{0,40}}{_FIGURE.format('got')}[^.;\d]{{0,30}}\b(?:against|versus|vs|compared (?:with|to)|where|while|on)\b[^.;\d]{{0,30}}(?<![\w-])(?:{_BENCH})(?!\w)[^.;\d]{{0,25}}{_FIGURE.format('plan')}",
+    re.IGNORECASE,
+)
+
+
 def _surprises(text: str) -> list[Statement]:
     """Results against plan; only the first plain one of a text counts, it is the headline figure."""
     for sentence in _SENTENCE.split(text):
-        hits: list[tuple[int, int, int]] = []
-        for sign in (1, -1, 0):
-            for pattern in (_COMPARED[sign], _REVERSED[sign]):
-                for match in pattern.finditer(sentence):
-                    if pattern is _REVERSED[sign] and not _METRIC_WORD.search(sentence):
-                        continue
-                    at = match.start("how")
-                    if _refused_result(sentence, at, match["how"]):
-                        continue
-                    hits.append((at, -len(match["how"]), sign))
-        if hits:
+        if hits := [*_compared(sentence), *_measured(sentence)]:
             return [Surprise(min(hits)[2])]
     return []
+
+
+def _compared(sentence: str) -> list[tuple[int, int, int]]:
+    """(place, -length, sign) of every comparison in words."""
+    hits: list[tuple[int, int, int]] = []
+    for sign in (1, -1, 0):
+        for pattern in (_COMPARED[sign], _REVERSED[sign]):
+            for match in pattern.finditer(sentence):
+                at, how = match.start("how"), match["how"]
+                if (pattern is _COMPARED[sign] or _METRIC_WORD.search(sentence)) and not _refused_result(sentence, at, how):
+                    hits.append((at, -len(how), sign))
+    return hits
+
+
+def _measured(sentence: str) -> list[tuple[int, int, int]]:
+    """Comparisons told by figures ("revenue of $312m against a plan of $300m") or from the plan's side ("the plan was missed")."""
+    hits: list[tuple[int, int, int]] = []
+    if (match := _AGAINST.search(sentence)) and not _refused_result(sentence, match.start(), ""):
+        got, plan = (float(match[k].replace(",", "")) for k in ("got", "plan"))
+        hits.append((match.start(), 0, (got > plan) - (got < plan)))
+    for match in _PASSIVE.finditer(sentence):
+        word, at = match["how"].lower(), match.start()
+        if (
+            _METRIC_WORD.search(sentence)
+            and not _blocked(_FORWARD, sentence, at, words=6)
+            and not _EARLIER.search(sentence[max(0, at - 70) : at])
+        ):
+            sign = -1 if word in ("missed", "undershot") else 0 if word in ("met", "reached") else 1
+            if match["deny"]:
+                if word not in ("met", "reached"):
+                    continue
+                sign = -1
+            hits.append((at, -len(word), sign))
+    return hits
 
 
 def _refused_result(sentence: str, at: int, how: str) -> bool:

@@ -116,7 +116,7 @@ class Known:
     def exposure(self, factor: str) -> Exposure | None:
         """The newest word on a factor."""
         same = [e for e in self.exposures if r.same_factor(e.factor, factor)]
-        return max(same, key=lambda e: e.since) if same else None
+        return sorted(same, key=lambda e: e.since)[-1] if same else None
 
     def source(self, name: str) -> Record | None:
         key = r.source_key(name)
@@ -191,16 +191,19 @@ def known(facts: Situation) -> Known:
     state, calendar = Known(), _Calendar(facts)
     verdicts: dict[tuple[str, bool, date], tuple[str, int, tuple[str, ...]]] = {}
     tracks: list[tuple[r.Track, int, tuple[str, ...]]] = []
-    for text in readables(facts):
+    texts = readables(facts)
+    outlets = _outlets(texts)
+    for text in texts:
         statements = r.read(text.title, text.text, publisher=text.publisher, form=text.form)
         ago, since = text.ago, text.day
         for said in statements:
             if isinstance(said, r.AsOf):
                 ago, since = calendar.ago(said.day), said.day
             elif isinstance(said, r.Verdict):
-                key = (r.source_key(said.source), said.right, text.day)
+                source = next((s for s in (said.source, *said.others) if r.source_key(s) in outlets), said.source)
+                key = (r.source_key(source), said.right, text.day)
                 _, _, basis = verdicts.get(key, ("", 0, ()))
-                verdicts[key] = (said.source, ago, _join(basis, text.labels))
+                verdicts[key] = (source, ago, _join(basis, text.labels))
             elif isinstance(said, r.Track):
                 tracks.append((said, ago, text.labels))
             elif isinstance(said, r.Pending | r.Cancelled | r.Revived):
@@ -210,6 +213,12 @@ def known(facts: Situation) -> Known:
     _fold_sources(state, verdicts, tracks)
     _drop_stale(state)
     return state
+
+
+def _outlets(texts: Sequence[Readable]) -> set[str]:
+    """Names that are known to be sources: they pass on a rumour here, or an own note keeps their record."""
+    said = [s for t in texts for s in r.read(t.title, t.text, publisher=t.publisher, form=t.form) if isinstance(s, r.Rumour | r.Track)]
+    return {r.source_key(s.source) for s in said} - {""}
 
 
 def _join(one: tuple[str, ...], other: Iterable[str]) -> tuple[str, ...]:
@@ -354,7 +363,7 @@ def _wait_part(item: Item) -> str:
 
 def _newest_exposures(state: Known) -> list[Exposure]:
     kept: list[Exposure] = []
-    for exposure in sorted(state.exposures, key=lambda e: (e.since, e.factor), reverse=True):
+    for exposure in sorted(reversed(state.exposures), key=lambda e: e.since, reverse=True):
         if not any(r.same_factor(exposure.factor, k.factor) for k in kept):
             kept.append(exposure)
     return kept
