@@ -596,7 +596,7 @@ class _Neighbours:
 
 def content_hash(title: str, text: str) -> str:
     """Identifies a text by its words; surrounding white space does not count."""
-    return hashlib.sha256(f"{title.strip()}\n{text.strip()}".encode()).hexdigest()
+    return hashlib.sha256(f"{title.strip()}\n{text.strip()}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def embedding_text(title: str, text: str) -> str:
@@ -610,16 +610,9 @@ def _source(draft: Draft) -> str:
 
 
 def _canonical(draft: Draft) -> tuple:
-    """An order of drafts that does not depend on how they came."""
-    return (
-        draft.event_time,
-        draft.available_at,
-        draft.kind,
-        content_hash(draft.title, draft.text),
-        draft.document_id,
-        draft.chunk,
-        _source(draft),
-    )
+    """An order of drafts that does not depend on how they came; the chunks of a document stay in line."""
+    words = content_hash(draft.title, draft.text)
+    return (draft.event_time, draft.available_at, draft.kind, draft.document_id, draft.chunk, _source(draft), words)
 
 
 def _days(moment: datetime) -> float:

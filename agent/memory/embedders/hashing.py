@@ -58,5 +58,5 @@ def _features(text: str) -> list[str]:
 @lru_cache(maxsize=200_000)
 def _slot(feature: str, dimension: int) -> tuple[int, float]:
     """Where a feature lands and with which sign."""
-    number = int.from_bytes(hashlib.blake2b(feature.encode(), digest_size=8).digest(), "big")
+    number = int.from_bytes(hashlib.blake2b(feature.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
     return (number >> 1) % dimension, 1.0 if number & 1 else -1.0
