@@ -20,7 +20,7 @@ import numpy as np
 
 from agent.errors import Unavailable
 from agent.records import Memory, MemoryState
-from storage.run_store import RunStore
+from storage.run_store import RunStore, checked_run_id
 
 PAGE = 5_000  # Chroma's own limit on one batch is near 5,461; reading more than about 32,000 rows at once fails
 _PROBES = 32  # enough to meet a damaged index: in the one we measured, two of eleven rows could not be found
@@ -51,7 +51,7 @@ class ChromaIndex:
     """The index of one run below ``path``. Opened at first use; chromadb is not imported before."""
 
     def __init__(self, path: Path | str, run_id: str) -> None:
-        self.directory = Path(path) / run_id
+        self.directory = Path(path) / checked_run_id(run_id)
         self._client: Any = None
         self._collection: Any = None
 
@@ -158,9 +158,7 @@ def _forget_failed_client(path: str) -> None:
 
 def remove(path: Path | str, run_id: str) -> None:
     """Delete the index of a run; nothing happens if there is none."""
-    if not run_id or Path(run_id).name != run_id:
-        raise ValueError(f"{run_id!r} is not a run id")
-    _remove_folder(Path(path) / run_id)
+    _remove_folder(Path(path) / checked_run_id(run_id))
 
 
 def row_id(ticker: str, memory_id: int) -> str:

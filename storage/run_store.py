@@ -109,9 +109,7 @@ class RunStore:
 
     def create(self, spec: RunSpec, *, run_id: str, provenance: Mapping[str, Any]) -> RunRow:
         """A new run in status ``queued``; an id that exists or cannot name a folder is a SpecError."""
-        if not _RUN_ID.fullmatch(run_id) or run_id.endswith("."):
-            raise SpecError(f"{run_id!r} cannot name a run; use letters, digits, dot, dash and underscore, at most 80.", field="run")
-        row = rows.run_row(spec, run_id, provenance, self._now())
+        row = rows.run_row(spec, checked_run_id(run_id), provenance, self._now())
         with writing(self._engine) as connection:
             if connection.scalar(select(schema.runs.c.key).where(schema.runs.c.run_id == run_id)) is not None:
                 raise SpecError(f"Run {run_id!r} exists already; choose another id.", field="run")
@@ -480,9 +478,14 @@ class RunStore:
     def _live_path(self, run_id: str) -> Path:
         if self.folder is None:
             raise SpecError("This run store has no folder for live files; give RunStore one.", field="folder")
-        if not _RUN_ID.fullmatch(run_id):
-            raise SpecError(f"Unknown run {run_id!r}.", field="run")
-        return self.folder / "live" / f"{run_id}.json"
+        return self.folder / "live" / f"{checked_run_id(run_id)}.json"
+
+
+def checked_run_id(run_id: str) -> str:
+    """The id, if it can name a run: it becomes a file and a folder, so it must not lead elsewhere."""
+    if not _RUN_ID.fullmatch(run_id) or run_id.endswith("."):
+        raise SpecError(f"{run_id!r} cannot name a run; use letters, digits, dot, dash and underscore, at most 80.", field="run")
+    return run_id
 
 
 def alive(pid: int) -> bool:
