@@ -101,6 +101,9 @@ def conform(table: str, frame: pd.DataFrame, *, where: str = "") -> tuple[pd.Dat
     if table == "bars" and "basis" in frame:
         columns["basis"] = frame["basis"].astype("str")
     clean = pd.DataFrame(columns, index=frame.index)
+    for name in KEY[table]:
+        if name in REQUIRED[table]:
+            _refuse(frame[name], clean[name].isna() | (clean[name] == ""), f"{where}: column {name!r} is empty")
     if table == "news":
         clean = _news(clean, where)
     elif table == "filings":

@@ -10,6 +10,7 @@ error that names file, column and rows; nothing is guessed about time zones.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from datetime import date
 from functools import cached_property
@@ -202,22 +203,31 @@ def read_file(path: Path) -> pd.DataFrame:
     body = _bytes(path)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        head = body.split(b"\n", 1)[0]
-        semicolon = head.count(b";") > head.count(b",")
-        return pd.read_csv(
-            path, encoding="utf-8-sig", sep=";" if semicolon else ",", decimal="," if semicolon else ".", dtype=_text_columns(head)
-        )
+            return pd.read_parquet(io.BytesIO(body))
+        return _read_csv(body)
     except (ValueError, OSError, pd.errors.ParserError) as error:
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise SpecError(f"{path.name} cannot be read as {path.suffix[1:]}: {reason}.", field=FIELD) from error
 
 
-def _text_columns(head: bytes) -> dict[str, str]:
-    """Columns that pandas would otherwise guess at: a ticker named NA or TRUE, an id that is all digits."""
-    names = [name.strip(' "\r') for name in head.decode("utf-8-sig", errors="replace").replace(";", ",").split(",")]
-    text = {"symbol", "ticker", "id", "accession", "title", "summary", "publisher", "url", "text", "form", "section"}
-    return {name: "str" for name in names if name.lower() in text}
+TEXT = {"symbol", "ticker", "id", "accession", "title", "summary", "publisher", "url", "text", "form", "section", "company"}
+BLANK = ["", "nan", "NaN", "NA", "null"]
+
+
+def _read_csv(body: bytes) -> pd.DataFrame:
+    """Text stays text: a ticker named NA or TRUE is no missing value, an id of digits keeps its zeros."""
+    head = body.split(b"\n", 1)[0].decode("utf-8-sig", errors="replace")
+    semicolon = head.count(";") > head.count(",")
+    names = [name.strip('"\r') for name in head.split(";" if semicolon else ",")]
+    return pd.read_csv(
+        io.BytesIO(body),
+        encoding="utf-8-sig",
+        sep=";" if semicolon else ",",
+        decimal="," if semicolon else ".",
+        dtype={name: "str" for name in names if name.strip().lower() in TEXT},
+        keep_default_na=False,
+        na_values={name: BLANK for name in names if name.strip().lower() not in TEXT},
+    )
 
 
 def _bytes(path: Path) -> bytes:

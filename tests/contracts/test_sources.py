@@ -1,0 +1,147 @@
+"""What every source owes, whatever it reads: adding one to SOURCES adds its tests here."""
+
+from datetime import date, timedelta
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from agent.errors import SpecError
+from agent.market import tables
+from agent.market.sessions import Calendar
+from agent.market.sources import SOURCES
+from agent.market.sources.base import TABLES
+from agent.market.view import Market
+
+XNYS = Calendar()
+KEPT = TemporaryDirectory(prefix="folder-source-")
+DTYPES = {"text": "str", "day": "datetime64[us]", "time": "datetime64[us, UTC]"}
+MADE_FOR = {"folder": lambda: {"path": _folder()}}  # options of sources that need some; the others run on their defaults
+
+
+@lru_cache
+def _folder() -> str:
+    """A small folder with every table."""
+    where = Path(KEPT.name)
+    days = [pd.Timestamp(s.day) for s in XNYS.sessions(date(2024, 11, 1), date(2025, 1, 31))]
+    for symbol in ("AAA", "BBB"):
+        close = pd.Series(range(100, 100 + len(days)), dtype=float)
+        bars = pd.DataFrame(
+            {"symbol": symbol, "date": days, "open": close, "high": close + 1, "low": close - 1, "close": close, "volume": 5}
+        )
+        header = not (where / "prices.csv").exists()
+        bars.to_csv(where / "prices.csv", mode="a", header=header, index=False)
+    stamps = [XNYS.session(day.date()).close_at + timedelta(hours=hour) for day in days for hour in (-3, 2)]
+    news = {
+        "symbol": "AAA",
+        "id": [f"n{i}" for i in range(len(stamps))],
+        "published_at": stamps,
+        "title": [f"headline {i}" for i in range(len(stamps))],
+    }
+    pd.DataFrame(news).assign(published_at=lambda f: pd.to_datetime(f["published_at"], utc=True)).to_parquet(where / "news.parquet")
+    filing = {"symbol": ["AAA"], "accession": ["1"], "form": ["10-Q"], "text": ["words"], "accepted_at": ["2024-12-02T21:30:00Z"]}
+    pd.DataFrame(filing).to_csv(where / "filings.csv", index=False)
+    pd.DataFrame({"symbol": ["AAA"], "ex_date": ["2024-12-16"], "ratio": [2.0]}).to_csv(where / "splits.csv", index=False)
+    pd.DataFrame({"symbol": ["AAA"], "ex_date": ["2024-12-17"], "amount": [0.2]}).to_csv(where / "dividends.csv", index=False)
+    return str(where)
+
+
+@pytest.fixture(params=list(SOURCES), scope="module")
+def source(request) -> Any:
+    if find_spec(f"agent.market.sources.{request.param}") is None:
+        pytest.skip(f"source {request.param} is registered but not written yet")
+    plug: Any = SOURCES.load(request.param)
+    return plug(plug.Options(**MADE_FOR.get(request.param, dict)()))
+
+
+def whole(source: Any, table: str, listing: Any) -> pd.DataFrame:
+    return source.fetch(table, listing.ticker, date(1990, 1, 1), date(2035, 1, 1)).frame
+
+
+def when(frame: pd.DataFrame, table: str) -> pd.Series:
+    column = {"bars": "date", "news": "available_at", "filings": "available_at"}.get(table, "ex_date")
+    return frame[column].dt.tz_localize(None) if column == "available_at" else frame[column]
+
+
+def test_the_options_have_a_description_for_the_form(source):
+    for name, field in source.Options.model_fields.items():
+        assert field.description, f"{name} has no description"
+    with pytest.raises(ValueError, match="extra"):
+        source.Options.model_validate({"nonsense": 1})
+
+
+def test_listings_are_sorted_and_know_their_first_and_last_day(source):
+    listings = source.listings()
+    assert listings and [x.ticker for x in listings] == sorted(x.ticker for x in listings)
+    bars = whole(source, "bars", listings[0])
+    assert listings[0].first == bars["date"].iloc[0].date()
+    assert listings[0].last == bars["date"].iloc[-1].date()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_is_canonical_sorted_and_without_defects(source, table):
+    assert source.provides <= set(TABLES)
+    listing = source.listings()[0]
+    frame = whole(source, table, listing)
+    for name, kind in tables.SCHEMA[table].items():
+        assert name in frame.columns
+        if len(frame) and kind in DTYPES:
+            assert str(frame[name].dtype) == DTYPES[kind], name
+    assert list(when(frame, table)) == sorted(when(frame, table))
+    assert not frame.duplicated(tables.KEY[table]).any()
+    assert set(frame["symbol"]) <= {listing.ticker}
+    splits, dividends = whole(source, "splits", listing), whole(source, "dividends", listing)
+    found = tables.inspect(table, frame, symbol=listing.ticker, calendar=XNYS, splits=splits, dividends=dividends)
+    assert [issue for issue in found if issue.severity == "error"] == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_nothing_before_the_start_and_nothing_at_or_after_the_end(source, table):
+    listing = source.listings()[0]
+    start, end = listing.first + timedelta(days=20), listing.first + timedelta(days=50)
+    frame = source.fetch(table, listing.ticker, start, end).frame
+    every = whole(source, table, listing)
+    inside = (when(every, table) >= pd.Timestamp(start)) & (when(every, table) < pd.Timestamp(end))
+    pd.testing.assert_frame_equal(frame, every[inside].reset_index(drop=True), check_dtype=False)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_empty_range_is_an_empty_canonical_table_not_an_error(source, table):
+    ticker = source.listings()[0].ticker
+    frame = source.fetch(table, ticker, date(1991, 1, 1), date(1991, 2, 1)).frame
+    assert frame.empty and set(tables.SCHEMA[table]) <= set(frame.columns)
+
+
+def test_texts_are_readable_no_earlier_than_they_exist(source):
+    listing = source.listings()[0]
+    news, filings = whole(source, "news", listing), whole(source, "filings", listing)
+    assert (news["available_at"] >= news["published_at"]).all()
+    assert (filings["available_at"] >= filings["accepted_at"]).all()
+
+
+def test_an_unknown_ticker_is_a_spec_error_at_the_tickers(source):
+    with pytest.raises(SpecError, match="NOPE") as error:
+        source.fetch("bars", "NOPE", date(2020, 1, 1), date(2021, 1, 1))
+    assert error.value.field == "tickers"
+
+
+def test_the_fingerprint_is_stable(source):
+    again = type(source)(source.Options(**MADE_FOR.get(_name(source), dict)()))
+    assert source.fingerprint() == again.fingerprint() != ""
+
+
+def test_a_market_can_be_loaded_from_it(source):
+    listing = source.listings()[0]
+    end = min(listing.last, listing.first + timedelta(days=90))
+    market = Market.load(source, [listing.ticker], start=listing.first, end=end, calendar=XNYS)
+    assert market.note == source.note
+    view = market.view(XNYS.session(market.last[listing.ticker]).close_at)
+    assert len(view.bars(listing.ticker, 10)) == 10
+
+
+def _name(source: Any) -> str:
+    return next(name for name in SOURCES if SOURCES.load(name) is type(source))
