@@ -49,9 +49,9 @@ def label(text: object, *, longest: int = 80) -> str:
     """A name made fit for a label, a badge or a heading: one line, no character that Markdown could act on."""
     body = clean(text, longest=10 * longest + 1000)
     kept = "".join(char if _harmless(body, i) else " " for i, char in enumerate(body))
-    kept = re.sub(r"(?i)\b(www|https?|ftp)[.:](?=\w)", r"\1 ", " ".join(kept.split()))  # GitHub's Markdown links a bare www.
-    kept = re.sub(r"^[\W_]*?(?=\w|[▲▼■○→(]|$)", "", kept)  # a leading dash or dot would start a list
-    kept = re.sub(r"^(\d+)[.)] ", r"\1 ", kept)
+    kept = " ".join(re.sub(r"(?i)www\.", "www ", " ".join(kept.split())).split())  # GitHub's Markdown links a bare www.
+    kept = re.sub(r"^[\W_]*?(?=\w|[▲▼■○→(]|$)", "", kept, count=1)  # a leading dash or dot would start a list
+    kept = re.sub(r"^(\d+)[.)](?= |$)", r"\1", kept)
     return kept if len(kept) <= longest else f"{kept[: longest - 1].rstrip()}…"
 
 
