@@ -11,6 +11,7 @@ but each step is an operation of its own, so that tests and other strategies may
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from agent.memory.table import LayerTable, Row
 from agent.records import EventKind, Memory, MemoryEvent, MemoryKind, MemoryState, Phase, Recall, Record
 
 _DAY = 86_400.0
+_BLOCK = 512  # drafts compared at a time
 
 
 class Draft(Record):
@@ -134,7 +136,7 @@ class MemoryBank:
                 self._merge(twin, item.draft)
             else:
                 born[item.order] = self._bear(item, vector)
-                neighbours.add(item, born[item.order], vector)
+                neighbours.add(item, born[item.order])
         return [born[i] for i in sorted(born)]
 
     def _refuse_unknowable(self, draft: Draft) -> None:
@@ -542,56 +544,53 @@ class MemoryBank:
 
 
 class _Neighbours:
-    """Near duplicates of one day's drafts: cosines with the memories of the same layer and time, computed once for all drafts."""
+    """Near duplicates of one call's drafts, among the memories of their layer and time and among themselves.
+
+    Matrix products propose (blocks of drafts at a time, a first day may bring thousands), exact cosines decide.
+    """
 
     def __init__(self, bank: MemoryBank, fresh: Sequence[_Fresh], vectors: np.ndarray) -> None:
-        self._bank, self._limit = bank, bank.spec.merge_similarity
-        self._near: dict[int, list[int]] = {}
-        self._new: list[tuple[str, float, int, np.ndarray]] = []
-        if self._limit is None:
-            return
-        for name in {item.layer for item in fresh if bank.spec.layer(item.layer).merges}:
-            self._compare(name, [i for i, item in enumerate(fresh) if item.layer == name], fresh, vectors)
+        self._bank, self._limit, self._span = bank, bank.spec.merge_similarity or math.inf, bank.spec.merge_days
+        self._known: dict[int, list[int]] = {}
+        self._twins: dict[int, list[int]] = {}
+        self._born: dict[int, int] = {}
+        for layer in bank.spec.layers:
+            which = [i for i, item in enumerate(fresh) if item.layer == layer.name]
+            if which and layer.merges and bank.spec.merge_similarity is not None:
+                times = np.array([_days(fresh[i].draft.event_time) for i in which])
+                self._propose(bank._tables[layer.name], [fresh[i].order for i in which], times, vectors[which])
 
-    def _compare(self, name: str, which: list[int], fresh: Sequence[_Fresh], vectors: np.ndarray) -> None:
-        table, span = self._bank._tables[name], self._bank.spec.merge_days
-        times = [_days(fresh[i].draft.event_time) for i in which]
-        rows = np.flatnonzero((table["event"] >= min(times) - span) & (table["event"] <= max(times) + span))
-        if not len(rows) or self._limit is None:
-            return
-        block = table.matrix() if len(rows) * 2 > table.count else table.vectors[rows]
-        rough = block @ vectors[which].T
-        ids = table["id"] if len(rows) * 2 > table.count else table["id"][rows]
-        for column, i in enumerate(which):
-            self._near[fresh[i].order] = ids[rough[:, column] >= self._limit - 1e-4].tolist()
+    def _propose(self, table: LayerTable, orders: list[int], times: np.ndarray, vectors: np.ndarray) -> None:
+        low = self._limit - 1e-4  # more than the rounding of a float32 product
+        rows = np.flatnonzero((table["event"] >= times.min() - self._span) & (table["event"] <= times.max() + self._span))
+        dense = len(rows) * 2 > table.count
+        near, ids = (table.matrix(), table["id"]) if dense else (table.vectors[rows], table["id"][rows])
+        for start in range(0, len(orders), _BLOCK):
+            block = vectors[start : start + _BLOCK]
+            for i, other in np.argwhere(block @ near.T >= low).tolist():
+                self._known.setdefault(orders[start + i], []).append(int(ids[other]))
+            for i, other in np.argwhere(block @ vectors.T >= low).tolist():
+                if other < start + i:
+                    self._twins.setdefault(orders[start + i], []).append(orders[other])
 
     def near(self, item: _Fresh, vector: np.ndarray) -> int | None:
         """The most similar memory that is near enough in meaning and time; of equals the oldest."""
-        if self._limit is None or not self._bank.spec.layer(item.layer).merges:
+        known, twins = self._known.get(item.order, []), self._twins.get(item.order, [])
+        if not known and not twins:
             return None
-        when, unit = _days(item.draft.event_time), scoring.unit(vector)
+        when, query = _days(item.draft.event_time), scoring.unit(vector)
         best: tuple[float, int] | None = None
-        for memory_id, other, moment in self._others(item):
-            likeness = float(scoring.cosines(other[None, :], unit)[0])
-            if (
-                likeness >= self._limit
-                and abs(moment - when) <= self._bank.spec.merge_days
-                and (best is None or (-likeness, memory_id) < best)
-            ):
-                best = (-likeness, memory_id)
-        return best[1] if best else None
-
-    def _others(self, item: _Fresh) -> Iterable[tuple[int, np.ndarray, float]]:
-        for memory_id in self._near.get(item.order, ()):
+        for memory_id in [*known, *(self._born[order] for order in twins if order in self._born)]:
             name, at = self._bank._place[memory_id]
             table = self._bank._tables[name]
-            yield memory_id, table.vectors[at], float(table["event"][at])
-        for layer, moment, memory_id, vector in self._new:
-            if layer == item.layer:
-                yield memory_id, vector, moment
+            likeness = float(scoring.cosines(table.vectors[at : at + 1], query)[0])
+            if likeness >= self._limit and abs(float(table["event"][at]) - when) <= self._span:
+                best = min(best or (-likeness, memory_id), (-likeness, memory_id))
+        return best[1] if best else None
 
-    def add(self, item: _Fresh, memory_id: int, vector: np.ndarray) -> None:
-        self._new.append((item.layer, _days(item.draft.event_time), memory_id, vector))
+    def add(self, item: _Fresh, memory_id: int) -> None:
+        """A draft has become a memory that later ones may equal."""
+        self._born[item.order] = memory_id
 
 
 def content_hash(title: str, text: str) -> str:
