@@ -9,7 +9,7 @@ Promise: pure and deterministic; the same text gives the same statements; any te
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Literal
@@ -43,11 +43,10 @@ class Revived:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A later text says whether an earlier note of ``source`` was right. ``others``: further names in it that might be the source."""
+    """A later text says whether an earlier note of ``source`` was right. ``source`` is empty when the text does not plainly name it."""
 
     source: str
     right: bool
-    others: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -359,7 +358,6 @@ _SOURCE_FIRST = re.compile(
     rf"(?P<source>{_OUTLET}?)(?:['’]s?)?\s+(?:(?:earlier|recent|pre-session|pre-market|morning|latest|last|own|unconfirmed|market|desk|trading|channel)\s+)*(?:{_NOTES})(?!\w)"
 )
 _NOTE_FROM = re.compile(rf"(?i:{_NOTES})\s+(?:by|from|in|of|at|out of|published by|carried by|run by)\s+(?:the\s+)?(?P<source>{_OUTLET})")
-_ANY_OUTLET = re.compile(_OUTLET)
 _HAD_IT = re.compile(r"\b(?:had|got|called)\s+(?:it|this|that)\b", re.IGNORECASE)
 _SOURCE_VERB = re.compile(
     rf"(?P<source>{_OUTLET})\s+(?:had\s+|has\s+|have\s+)?(?:it\s+|this\s+)?(?:hears?|heard|reports?|reported|says?|said|writes?|wrote|claims?|claimed|notes?|noted|was|were|got|called|whispers?|whispered|understands|learns|picks|suggests?|suggested|tips?|tipped|hints?|hinted|proved|turned)\b"
@@ -390,13 +388,16 @@ def _outlet(name: str) -> str:
     return " ".join(parts)
 
 
-def _sources(text: str, publisher: str) -> list[str]:
-    """Names that may be the source a text speaks of, the likeliest first, the publisher last."""
-    found = []
+def _source(text: str, publisher: str) -> str:
+    """The likeliest name of the source a text speaks of; the publisher if it speaks of itself; else nothing."""
     for pattern in (_SOURCE_FIRST, _NOTE_FROM, _ACCORDING, _SOURCE_VERB):
-        found += [name for match in pattern.finditer(text) if (name := _outlet(match["source"]))]
-    capitals = [name for match in _ANY_OUTLET.finditer(text) if (name := _outlet(match[0]))]
-    return list(dict.fromkeys([*(found or [publisher]), *capitals, publisher]))
+        for match in pattern.finditer(text):
+            if name := _outlet(match["source"]):
+                return name
+    return publisher if _ITSELF.search(text) else ""
+
+
+_ITSELF = re.compile(r"\b(?:we|our|ours|this desk|this column|these pages)\b", re.IGNORECASE)
 
 
 def _hedged(text: str) -> bool:
@@ -422,15 +423,14 @@ def _verdict(text: str, publisher: str) -> list[Statement]:
         score += -sign if _blocked(_NEGATION, text, match.start(), words=3) else sign
     if not score:
         return []
-    first, *others = _sources(text, publisher)
-    return [Verdict(first, score > 0, tuple(others))]
+    return [Verdict(_source(text, publisher), score > 0)]
 
 
 def _rumour(text: str, publisher: str) -> list[Statement]:
     if not _RUMOUR.search(text) and not _HEDGED.search(text):
         return []
     direction = _polarity(text, _AHEAD, _BEHIND)
-    return [Rumour(publisher or _sources(text, "")[0], direction)] if direction else []
+    return [Rumour(publisher or _source(text, ""), direction)] if direction else []
 
 
 # ---------------------------------------------------------------------------------------------------------- outside prices

@@ -200,7 +200,7 @@ def known(facts: Situation) -> Known:
             if isinstance(said, r.AsOf):
                 ago, since = calendar.ago(said.day), said.day
             elif isinstance(said, r.Verdict):
-                source = next((s for s in (said.source, *said.others) if r.source_key(s) in outlets), said.source)
+                source = _named_outlet(text, outlets) or said.source
                 key = (r.source_key(source), said.right, text.day)
                 _, _, basis = verdicts.get(key, ("", 0, ()))
                 verdicts[key] = (source, ago, _join(basis, text.labels))
@@ -215,10 +215,20 @@ def known(facts: Situation) -> Known:
     return state
 
 
-def _outlets(texts: Sequence[Readable]) -> set[str]:
-    """Names that are known to be sources: they pass on a rumour here, or an own note keeps their record."""
-    said = [s for t in texts for s in r.read(t.title, t.text, publisher=t.publisher, form=t.form) if isinstance(s, r.Rumour | r.Track)]
-    return {r.source_key(s.source) for s in said} - {""}
+def _outlets(texts: Sequence[Readable]) -> dict[str, str]:
+    """key -> name of everybody known to publish, or to have a record; the longest names first."""
+    names = [t.publisher for t in texts if t.form == "news"]
+    names += [
+        s.source for t in texts if t.form == "reflection" for s in r.read(t.title, t.text, form="reflection") if isinstance(s, r.Track)
+    ]
+    found = {r.source_key(name): name for name in names}
+    return {key: found[key] for key in sorted(found, key=lambda k: (-len(k), k)) if key}
+
+
+def _named_outlet(text: Readable, outlets: dict[str, str]) -> str:
+    """The known outlet that a text names, other than the one that publishes it."""
+    said, own = f" {r.source_key(f'{text.title} {text.text}')} ", r.source_key(text.publisher)
+    return next((name for key, name in outlets.items() if key != own and f" {key} " in said), "")
 
 
 def _join(one: tuple[str, ...], other: Iterable[str]) -> tuple[str, ...]:
