@@ -99,17 +99,17 @@ def plan_company(seed: int, firm: c.Firm, sessions: Sequence[Session], macro: Se
         "B": _sum(count, [(t + 1, 1, sign * c.NOTE_DRIFT) for t, sign in orders]),
         "C": _sum(
             count,
-            [(s.session + 1, c.MACRO_SESSIONS, s.sign * exposures(firm, reports, s.session)[s.factor] * c.MACRO_DRIFT) for s in macro],
+            [(s.session + 1, c.MACRO_SESSIONS, s.sign * exposures(reports, s.session)[s.factor] * c.MACRO_DRIFT) for s in macro],
         ),
         "D": _sum(count, [(r.usable + 1, c.SURPRISE_SESSIONS, r.surprise * c.SURPRISE_DRIFT) for r in reports]),
     }
     return Plan(firm, programmes, notes, reports, drift)
 
 
-def exposures(firm: c.Firm, reports: Sequence[Report], session: int) -> tuple[int, ...]:
-    """Signs per factor by the last annual report usable in ``session``; before the first one, what that one is going to say."""
+def exposures(reports: Sequence[Report], session: int) -> tuple[int, ...]:
+    """Signs per factor by the last annual report usable in ``session``; before the first one nobody can know them, so there are none."""
     annual = [r.exposures for r in reports if r.form == "10-K" and r.usable <= session]
-    return annual[-1] if annual else firm.exposures[0]
+    return annual[-1] if annual else (0,) * len(c.FACTORS)
 
 
 def _programmes(stream: Stream, count: int) -> tuple[Programme, ...]:

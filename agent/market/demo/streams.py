@@ -63,4 +63,5 @@ def fill(template: str, slots: Mapping[str, object], *, sign: int = 1, plural: b
     text = re.sub(r"<([^<>]*?)//([^<>]*?)>", lambda m: m[1] if sign > 0 else m[2], template)
     text = re.sub(r"\[([^\[\]/]*)/([^\[\]/]*)\]", lambda m: m[2] if plural else m[1], text)
     text = text.format_map(slots).replace("s's ", "s' ")
+    text = re.sub(r"\b1 ((?:more |trading |another )*)(session|day)s\b", r"1 \1\2", text)
     return text[:1].upper() + text[1:]

@@ -72,7 +72,7 @@ def truth(seed: int = c.SHIPPED_SEED) -> pd.DataFrame:
 
 @lru_cache(maxsize=4)
 def digest(seed: int = c.SHIPPED_SEED) -> str:
-    """sha256 over every cell of every table, written out as text: independent of the pandas version."""
+    """sha256 over every cell of every table, written out as text, so that it does not hang on the version of pandas."""
     return table_digest(build(seed).tables)
 
 
@@ -89,7 +89,9 @@ def table_digest(tables: dict[str, pd.DataFrame]) -> str:
 def _cells(column: pd.Series) -> list[str]:
     if column.dtype.kind in "fi":
         return [repr(value) for value in column.tolist()]
-    return [value.isoformat() if hasattr(value, "isoformat") else str(value) for value in column.tolist()]
+    if column.dtype.kind == "M":
+        return [str(value) for value in column.astype("int64").tolist()]  # microseconds since 1970, UTC
+    return column.tolist()
 
 
 def _price_tables(plans: Sequence[Plan], tapes: Sequence[prices.Tape], sessions: Sequence[Session]) -> dict[str, pd.DataFrame]:
