@@ -384,7 +384,7 @@ def _jumps(frame: pd.DataFrame, symbol: str, splits: pd.DataFrame | None, divide
 
 def _odd_news(frame: pd.DataFrame, symbol: str) -> list[Issue]:
     found = []
-    dated = end_of_day(frame["published_at"]).notna()
+    dated = frame["available_at"] == end_of_day(frame["published_at"])
     if dated.any():
         message = f"{symbol} has {_count(dated, 'news item')} with a date but no time; readable from the end of that day in New York."
         found.append(_issue("warning", "news", message, frame[dated], ["published_at", "title"], symbol))

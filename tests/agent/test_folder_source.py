@@ -385,6 +385,13 @@ def test_five_equal_closes_and_zero_volume_are_warnings(tmp_path):
     assert "same close 6 sessions" in found and "1 bar with zero volume" in found
 
 
+def test_only_news_moved_to_the_end_of_its_day_is_called_date_only(tmp_path):
+    moved = news("2025-01-03T00:00:00Z", summary="words")
+    assert "1 news item with a date but no time" in warnings_of(folder(tmp_path, prices=prices(), news=moved), "news")
+    stated = moved.assign(available_at="2025-01-03T00:05:00Z")
+    assert warnings_of(folder(tmp_path, news=stated), "news") == ""
+
+
 def test_a_clean_folder_has_no_warnings(tmp_path):
     assert warnings_of(folder(tmp_path, prices=prices())) == ""
 

@@ -23,6 +23,12 @@ DTYPES = {"text": "str", "day": "datetime64[us]", "time": "datetime64[us, UTC]"}
 MADE_FOR = {"folder": lambda: {"path": _folder()}}  # options of sources that need some; the others run on their defaults
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _tidy():
+    yield
+    KEPT.cleanup()
+
+
 @lru_cache
 def _folder() -> str:
     """A small folder with every table."""
