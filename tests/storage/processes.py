@@ -146,7 +146,8 @@ def race_to_claim(folder: Path, workers: int = 8, rounds: int = 5) -> dict[str, 
         store.close()
         (start, go), (answers, answer) = os.pipe(), os.pipe()
 
-        def work(run: str = run, start: int = start, answer: int = answer) -> None:
+        def work(run: str = run, start: int = start, go: int = go, answer: int = answer) -> None:
+            os.close(go)  # else a worker would wait for ever if the parent died
             mine = RunStore(address(folder))
             os.write(answer, b"?")
             os.read(start, 1)
