@@ -18,6 +18,7 @@ from agent.errors import SpecError
 from agent.market.demo import companies as c
 from agent.market.demo import filing_wording, news_wording
 from agent.market.demo.companies import FIRMS, SHIPPED_SEED, Firm
+from agent.market.demo.plan import exposures
 from agent.market.demo.world import World, build, digest, table_digest, truth
 from agent.market.sessions import quiet_pandas
 from agent.market.sources import SOURCES
@@ -130,6 +131,14 @@ def test_the_drift_of_every_effect_follows_from_texts_that_were_readable_before(
         read = drift_told_by_texts(world, plan.firm.symbol)
         for effect in "ACD":
             np.testing.assert_allclose(mine[effect], read[effect], atol=1e-12, err_msg=f"{plan.firm.symbol} {effect}")
+
+
+def test_a_new_annual_report_counts_from_the_session_in_which_it_can_be_read(world):
+    plan = next(plan for plan in world.plans if plan.firm.symbol == "DMBRS")
+    old, new = [report for report in plan.reports if report.form == "10-K"][:2]
+    assert exposures(plan.reports, old.filed) == (0, 0, 0, 0)
+    assert exposures(plan.reports, old.usable) == exposures(plan.reports, new.filed) == (0, 1, -1, 0)
+    assert exposures(plan.reports, new.usable) == (0, -1, -1, 0)
 
 
 def test_each_outlet_is_right_about_the_next_session_as_often_as_documented(world):
