@@ -45,7 +45,7 @@ def price(
     theme.style(fig, dark, height=420)
     fig.update_layout(hovermode="closest", xaxis_rangeslider_visible=False)
     fig.update_xaxes(type="date", hoverformat="%Y-%m-%d", tickformatstops=TICKS)
-    if candles and not any(pd.Timestamp(day).dayofweek >= 5 for day in bars["day"]):
+    if candles and not any(pd.Timestamp(day).day_of_week >= 5 for day in bars["day"]):
         fig.update_xaxes(rangebreaks=[{"bounds": ["sat", "mon"]}])
     fig.update_yaxes(title_text=f"price, as traded{', ' + inert(currency) if currency else ''}", tickformat=",.2f")
     if selected:

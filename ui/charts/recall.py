@@ -56,7 +56,7 @@ def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
     rows["_layer"] = [order.get(name, len(order)) for name in rows["layer"]]
     rows = rows.sort_values(["_layer", "layer", "near_miss", "rank"], kind="stable").reset_index(drop=True)
     fresh = rows["layer"].ne(rows["layer"].shift())
-    rows["y"] = range(len(rows)) + GAP * fresh.cumsum()
+    rows["y"] = pd.Series(range(len(rows))) + GAP * fresh.cumsum()
     rows["tip"] = [
         f"{inert(layer)} {number}: {inert(title)}" for layer, number, title in zip(rows["layer"], rows["memory_id"], rows["title"])
     ]
