@@ -241,6 +241,20 @@ def requeue(run: str) -> None:
     store().set_status(run, "queued")
 
 
+def belongings(run: str) -> dict[str, int]:
+    """What ``delete`` would remove, in words and counts."""
+    row, keeper = store().run(run), store()
+    vectors = settings().chroma / run
+    found = {
+        "recorded days with prompts, answers and trades": row.sessions_done,
+        "memories": sum(len(keeper.memory_rows(run, ticker)) for ticker in row.tickers),
+        "memory events": sum(len(keeper.event_rows(run, ticker)) for ticker in row.tickers),
+        "files of the vector index": sum(path.is_file() for path in vectors.rglob("*")) if vectors.exists() else 0,
+        "lines of the worker's log": len(log_tail(run, 10_000_000).splitlines()),
+    }
+    return {what: count for what, count in found.items() if count}
+
+
 def delete(run: str) -> None:
     """Remove a run with everything that belongs to it: records, memories, vectors, log."""
     from storage.chroma_index import remove
