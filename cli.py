@@ -6,7 +6,6 @@ Exit codes: 0 done, 2 bad input, 3 something outside is unavailable, 1 everythin
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,7 +158,7 @@ def _preflight(spec) -> None:
     found = runs.preflight(spec)
     for check in found.checks:
         if check.severity != "info":
-            say(f"  {'ok' if check.ok else check.severity}: {check.what}: {check.message}")
+            say(f"  {'ok' if check.ok and check.severity == 'error' else check.severity}: {check.what}: {check.message}")
     runs.refuse(found)
     say(f"  {found.sessions_train} sessions to learn, {found.sessions_test} to trade, {found.model_calls} model calls")
 
@@ -174,13 +173,10 @@ def _execute(run: str, as_json: bool) -> None:
     def progress(record, done: int, total: int) -> None:
         nonlocal bar
         if bar is None:
-            bar = tqdm(
-                total=total, initial=done - 1, unit="day", file=sys.stderr, disable=not sys.stderr.isatty() and bool(os.environ.get("CI"))
-            )
+            bar = tqdm(total=total, initial=done - 1, unit="day", file=sys.stderr, mininterval=0.2 if sys.stderr.isatty() else 15)
+        decision = record.thought.decision
+        bar.set_postfix_str(f"{record.ticker} {record.day} {decision.action or 'no decision' if decision else 'study'}", refresh=False)
         bar.update(1)
-        bar.set_postfix_str(
-            f"{record.ticker} {record.day} {(record.thought.decision.action if record.thought.decision else 'study') or 'no decision'}"
-        )
 
     say(f"run {run}")
     try:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from agent.evaluation.metrics import evaluate
 
 from agent.errors import SpecError
+from agent.evaluation.metrics import evaluate
 from agent.memory.scoring import importance, recency
 from agent.records import DayRecord, Memory
 from agent.registry import unknown

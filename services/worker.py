@@ -96,7 +96,8 @@ def _work(store: RunStore, run: str, on_record: OnRecord | None) -> tuple[str, s
     wired = wire(spec, store=store, run=run, hooks=Hooks(on_chunk=Live(store, run), cancelled=asked))
     _same_data(store, run, provenance(spec, wired), resumed=bool(last))
     total = len(plan(spec, wired.calendar)) * len(spec.tickers)
-    done = store.run(run).sessions_done if last else 0
+    done = store.run(run).sessions_done
+    store.beat(run, sessions_total=total)
     index = ChromaIndex(settings().chroma, run)
     reconcile(store, run, index)
     for record in trade(wired.market, spec, strategies=wired.strategies, calendar=wired.calendar, run=run, last=last):
