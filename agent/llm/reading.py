@@ -9,9 +9,10 @@ Promise: pure and deterministic; the same text gives the same statements; any te
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 from agent.llm import reading_words as w
@@ -43,10 +44,12 @@ class Revived:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A later text says whether an earlier note of ``source`` was right. ``source`` is empty when the text does not plainly name it."""
+    """A later text says whether an earlier note of ``source`` was right. ``source`` is empty when the text does not plainly name it;
+    ``passage`` are the sentences it was read from, in which a caller may find an outlet it knows."""
 
     source: str
     right: bool
+    passage: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ _NOT_A_NAME = {
 }  # fmt: skip
 _CODE = r"[A-Z][A-Za-z]*(?:[A-Z&][A-Za-z]*)?"
 _CODE_NAME = re.compile(
-    rf"(?<![\w-])(?P<code>{_CODE}-\d{{1,4}}[A-Za-z]?|{_CODE}\s\d{{1,4}}[A-Z]?(?![\w%.,]*\d)|[A-Z]+\d{{1,4}}[A-Z]?)(?![\w-]|\.\d)"
+    rf"(?<![\w-])(?P<code>{_CODE}-\d{{1,4}}[A-Za-z]?|{_CODE}\s\d{{1,4}}[A-Z]?(?![\w%.,]*\d|\s?%)|[A-Z]+\d{{1,4}}[A-Z]?)(?![\w-]|\.\d)"
 )
 _KIND = (
     "project|programme|program|operation|initiative|trial|pipeline|venture|plant|contract|mine|platform|scheme|study|facility|licence|license|tender|merger|"
@@ -256,7 +259,8 @@ def _names(text: str) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     for match in _CODE_NAME.finditer(text):
         head = re.split(r"[-\s\d]", match["code"])[0].lower()
-        if head not in _NOT_A_NAME and not re.fullmatch(r"\d+-[KQ]|[QH]\d|FY\d+", match["code"]):
+        year = re.fullmatch(r"\D+\s(?:19|20)\d\d", match["code"])
+        if head not in _NOT_A_NAME and not year and not re.fullmatch(r"\d+-[KQ]|[QH]\d|FY\d+", match["code"]):
             found.append((match.start("code"), match.end("code"), match["code"]))
     for pattern in (_QUOTED, _NAMED):
         for match in pattern.finditer(text):
@@ -397,7 +401,7 @@ def _source(text: str, publisher: str) -> str:
     return publisher if _ITSELF.search(text) else ""
 
 
-_ITSELF = re.compile(r"\b(?:we|our|ours|this desk|this column|these pages)\b", re.IGNORECASE)
+_ITSELF = re.compile(rf"\b(?:our|this desk's|this column's)\s+(?:\w+\s+)?{_NOTES}(?!\w)", re.IGNORECASE)
 
 
 def _hedged(text: str) -> bool:
@@ -406,24 +410,31 @@ def _hedged(text: str) -> bool:
 
 
 def _verdict(text: str, publisher: str) -> list[Statement]:
-    """Whether a text says that an earlier note was right or wrong."""
-    if _hedged(text) or not (_NOTE_WORD.search(text) or _SOURCE_VERB.search(text) or _HAD_IT.search(text)):
+    """Whether a text says that an earlier note was right or wrong: the note and the verdict stand in one sentence or in two running."""
+    if _hedged(text) or not (_FOLLOW.search(text) or _HAD_IT.search(text)):
         return []
-    if not (_FOLLOW.search(text) or _HAD_IT.search(text)):
-        return []
+    sentences = [part for part in _SENTENCE.split(text) if part.strip()]
+    for passage in (*sentences, *(f"{a} {b}" for a, b in pairwise(sentences))):
+        told = _NOTE_WORD.search(passage) or _SOURCE_VERB.search(passage) or _HAD_IT.search(passage)
+        score = _rightness(passage) if told else 0
+        if score:
+            return [Verdict(_source(passage, publisher), score > 0, passage)]
+    return []
+
+
+def _rightness(text: str) -> int:
+    """Above 0 when the words for right outweigh those for wrong."""
     score, used = 0, [False] * len(text)
     marks = [(m, 1) for m in _RIGHT_STRONG.finditer(text)] + [(m, -1) for m in _WRONG_STRONG.finditer(text)]
-    marks += [
-        (m, 1) for m in _RIGHT_WEAK.finditer(text) if _blocked(_COPULA, text, m.start(), words=3) or _AFTER_NOTE.search(text[: m.start()])
-    ]
+    for match in _RIGHT_WEAK.finditer(text):
+        if _blocked(_COPULA, text, match.start(), words=3) or _AFTER_NOTE.search(text[: match.start()]):
+            marks.append((match, 1))
     for match, sign in sorted(marks, key=lambda f: (-len(f[0][0]), f[0].start())):
         if any(used[match.start() : match.end()]) or _blocked(_MODAL, text, match.start(), words=3):
             continue
         used[match.start() : match.end()] = [True] * (match.end() - match.start())
         score += -sign if _blocked(_NEGATION, text, match.start(), words=3) else sign
-    if not score:
-        return []
-    return [Verdict(_source(text, publisher), score > 0)]
+    return score
 
 
 def _rumour(text: str, publisher: str) -> list[Statement]:

@@ -192,7 +192,7 @@ def known(facts: Situation) -> Known:
     verdicts: dict[tuple[str, bool, date], tuple[str, int, tuple[str, ...]]] = {}
     tracks: list[tuple[r.Track, int, tuple[str, ...]]] = []
     texts = readables(facts)
-    outlets = _outlets(texts)
+    outlets = _outlets(texts, facts.company)
     for text in texts:
         statements = r.read(text.title, text.text, publisher=text.publisher, form=text.form)
         ago, since = text.ago, text.day
@@ -200,7 +200,7 @@ def known(facts: Situation) -> Known:
             if isinstance(said, r.AsOf):
                 ago, since = calendar.ago(said.day), said.day
             elif isinstance(said, r.Verdict):
-                source = _named_outlet(text, outlets) or said.source
+                source = _named_outlet(said.passage, text.publisher, outlets) or said.source
                 key = (r.source_key(source), said.right, text.day)
                 _, _, basis = verdicts.get(key, ("", 0, ()))
                 verdicts[key] = (source, ago, _join(basis, text.labels))
@@ -215,19 +215,26 @@ def known(facts: Situation) -> Known:
     return state
 
 
-def _outlets(texts: Sequence[Readable]) -> dict[str, str]:
-    """key -> name of everybody known to publish, or to have a record; the longest names first."""
-    names = [t.publisher for t in texts if t.form == "news"]
-    names += [
-        s.source for t in texts if t.form == "reflection" for s in r.read(t.title, t.text, form="reflection") if isinstance(s, r.Track)
-    ]
-    found = {r.source_key(name): name for name in names}
-    return {key: found[key] for key in sorted(found, key=lambda k: (-len(k), k)) if key}
+def _outlets(texts: Sequence[Readable], company: str) -> dict[str, str]:
+    """key -> name of everybody who may have written an earlier note: first those who pass on rumours or have a record, then every
+    other publisher, longer names before shorter ones. The company's own releases are no outlet."""
+    talkers: set[str] = set()
+    found: dict[str, str] = {}
+    for text in texts:
+        for said in r.read(text.title, text.text, publisher=text.publisher, form=text.form):
+            if isinstance(said, r.Rumour | r.Track):
+                talkers.add(r.source_key(said.source))
+                found[r.source_key(said.source)] = said.source
+        if text.form == "news":
+            found.setdefault(r.source_key(text.publisher), text.publisher)
+    own = r.source_key(_LEGAL.sub(" ", company)).split()[:1]
+    keys = sorted((k for k in found if k and k.split()[:1] != own), key=lambda k: (k not in talkers, -len(k), k))
+    return {key: found[key] for key in keys}
 
 
-def _named_outlet(text: Readable, outlets: dict[str, str]) -> str:
-    """The known outlet that a text names, other than the one that publishes it."""
-    said, own = f" {r.source_key(f'{text.title} {text.text}')} ", r.source_key(text.publisher)
+def _named_outlet(passage: str, publisher: str, outlets: dict[str, str]) -> str:
+    """The known outlet that a passage names, other than the one that publishes it."""
+    said, own = f" {r.source_key(passage)} ", r.source_key(publisher)
     return next((name for key, name in outlets.items() if key != own and f" {key} " in said), "")
 
 
@@ -267,7 +274,7 @@ def _fold_event(state: Known, said: r.Statement, text: Readable, ago: int, since
             _merge(
                 state.moves, Event(said.factor, said.direction, ago + said.sessions_ago, text.day, text.fresh, text.labels), by_factor=True
             )
-    elif isinstance(said, r.Surprise):
+    elif isinstance(said, r.Surprise) and (text.form != "news" or not facts.company or _names_company(text, facts)):
         _merge(state.surprises, Event("results", said.direction, ago + said.sessions_ago, text.day, text.fresh, text.labels))
     elif isinstance(said, r.Rumour):
         _merge(state.rumours, Event(said.source, said.direction, ago, text.day, text.fresh, text.labels))

@@ -186,7 +186,9 @@ newsletter, stocks to watch, things to know, things to watch, reasons to, reason
 horoscope, astrology, nostalgia, years ago, one year on, as we reported, as previously reported, previously reported, old news,
 summary of, round-up, roundup, wrap-up, memories of, blog, blogger, bloggers, forum, message board, social media, influencer,
 guest post, interview with, profile of, long read, in pictures, gallery, trivia, debate, fans, enthusiasts, in case you missed it,
-rehash, rehashed, rehashes, retells, retold, retelling, recalls how, recounts, recounted, recounting"""
+rehash, rehashed, rehashes, retells, retold, retelling, recalls how, recounts, recounted, recounting, class action, law firm,
+shareholder alert, investor alert, lead plaintiff, market size, market forecast report, market to reach, cagr, morning buzz,
+jim cramer, stock to buy, stocks to buy, price target history"""
 SOFT_RECAP = """nothing new, no new facts, no new information, no new details, no fresh facts, no fresh information, no fresh details, no new data,
 no news, without new facts, without new information, adds nothing, added nothing, offers nothing new, offered no, offers no new,
 contains no new, no numbers, no figures, gave no details, gives no details, nothing concrete, no concrete"""

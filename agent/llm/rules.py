@@ -38,6 +38,7 @@ from agent.records import Completion
 HOLD_BAND = 0.01  # a hold may miss the present weight by this much
 REASONS_PER_SIDE = 4
 BASIS_PER_REASON = 6
+ENOUGH_NOTES = 3  # a source that was judged less often has no record yet
 SUMMARY_WORDS = 80
 SUMMARY_CHARACTERS = 880
 CLAIM_CHARACTERS = 200
@@ -154,7 +155,7 @@ def _rumours(state: Known, options: RulesBackend.Options) -> list[Effect]:
     for rumour in state.rumours:
         record = state.source(rumour.what)
         edge = 2 * record.trust() - 1 if record else 0.0
-        if record and abs(edge) > 1e-9:
+        if record and record.total >= ENOUGH_NOTES and abs(edge) > 1e-9:
             said = "good" if rumour.direction > 0 else "bad"
             claim = f"{rumour.what or 'A source'} hears {said} news; it was right {record.right} of {record.total} times"
             found.append(Effect(options.rumour_bps * edge * rumour.direction, claim, (*rumour.basis, *record.basis), 1))

@@ -262,6 +262,26 @@ def test_a_source_that_is_mostly_wrong_counts_against_its_own_rumour() -> None:
     assert ask(situation(weight=1.0, news=(good,), memories=verdicts(0, 6)))["action"] == "sell"
 
 
+def test_a_follow_up_that_also_names_the_company_is_booked_to_the_outlet() -> None:
+    release = memory(50, "Zedwell Industries opens a canteen.", ago=4, publisher="Zedwell Industries")
+    told = tuple(
+        memory(n, f"Follow-up: the Granite Post note on Zedwell Industries demand {word}.", ago=n, publisher="Tally Desk")
+        for n, word in enumerate(["proved accurate", "proved wrong", "was borne out"], 1)
+    )
+    state = known(situation(news=(RUMOUR,), memories=(release, *told)))
+    assert {k: (s.right, s.total) for k, s in state.sources.items()} == {"granite post": (2, 3)}
+
+
+def test_a_source_judged_less_than_three_times_has_no_say_yet() -> None:
+    assert ask(situation(weight=1.0, news=(RUMOUR,), memories=verdicts(2, 0)))["action"] == "hold"
+    assert ask(situation(weight=1.0, news=(RUMOUR,), memories=verdicts(3, 0)))["action"] == "sell"
+
+
+def test_results_of_another_company_in_the_news_say_nothing() -> None:
+    assert ask(situation(weight=1.0, news=(news("N1", "Northwind revenue fell short of expectations"),)))["action"] == "hold"
+    assert ask(situation(weight=1.0, news=(news("N1", "Zedwell revenue fell short of expectations"),)))["action"] == "sell"
+
+
 def test_yesterday_s_rumour_is_over() -> None:
     old = memory(40, "Granite Post hears sales are soft.", ago=1, publisher="Granite Post")
     assert ask(situation(weight=1.0, memories=(*verdicts(6, 0), old)))["action"] == "hold"
