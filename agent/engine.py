@@ -223,7 +223,7 @@ def _observe(ring: Ring, view: View, ticker: str, phase: Phase, session: Session
     news, filings = view.news(ticker, sleeve.read_until), view.filings(ticker, sleeve.read_until)
     mark = sleeve.mark or 0.0
     equity = sleeve.portfolio.equity(mark)
-    watermark = max((item.available_at for item in (*news, *filings)), default=None)
+    watermark = max([*(n.available_at for n in news), *(f.available_at for f in filings)], default=None)
     if watermark is not None and watermark > session.close_at:
         raise AssertionError(f"{ticker} {session.day}: an item of {watermark} reached a decision of {session.close_at}")
     return Observation(
@@ -279,7 +279,7 @@ def _order(decision: Decision | None, seen: Observation, spec: RunSpec, day: dat
     if decision is None or decision.action in (None, "hold") or decision.target_weight is None:
         return None
     wished = decision.target_weight
-    weight, limits = wished, ()
+    weight, limits = wished, tuple[str, ...]()
     if decision.character:  # baselines have no character and no limits but their own
         weight, limits = clip(wished, character=decision.character, held=seen.weight, allow_short=spec.execution.allow_short)
     reason = f"clamped by {', '.join(limits)}" if limits else ""

@@ -116,6 +116,22 @@ def library() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def views() -> list[RunView]:
+    """All runs, newest first."""
+    return [_view(row) for row in runs.store().runs()]
+
+
+def matching(frame: pd.DataFrame, words: str, statuses: Iterable[str] = ()) -> pd.DataFrame:
+    """The rows of ``library`` in which every word occurs somewhere; of these statuses, or of any."""
+    kept, wanted = frame, set(statuses)
+    if wanted:
+        kept = kept[kept["status"].isin(wanted)]
+    for word in words.lower().split():
+        found = kept[["run", "name", "tickers", "source", "model"]].astype(str).agg(" ".join, axis=1)
+        kept = kept[[word in line.lower() for line in found]]
+    return kept.reset_index(drop=True)
+
+
 def _difference(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 

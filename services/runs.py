@@ -24,13 +24,14 @@ from pydantic import Field
 
 from agent.engine import plan
 from agent.errors import NoData, RecollectError, SpecError, Unavailable
+from agent.market.sessions import Calendar
 from agent.market.view import Market
 from agent.records import Record
 from agent.registry import unknown
 from agent.spec import RunSpec
 from services import wiring
 from services.settings import ROOT, Settings, settings
-from storage.run_store import RunRow, RunStore
+from storage.run_store import Request, RunRow, RunStore
 
 ACTIVE = ("queued", "running")
 SECONDS_PER_CALL = {"rules": 0.003}  # for the plan before the start; other backends are shown as unknown until days are measured
@@ -87,7 +88,7 @@ def preflight(spec: RunSpec) -> Preflight:
     return Preflight(sessions_train=train, sessions_test=test, model_calls=calls, checks=tuple(checks))
 
 
-def _checks(spec: RunSpec, when, needs_model: bool) -> Iterator[Check]:
+def _checks(spec: RunSpec, when: Calendar, needs_model: bool) -> Iterator[Check]:
     try:
         market = wiring.market(spec, when)
     except (SpecError, NoData) as error:
@@ -209,7 +210,7 @@ def cancel(run: str) -> None:
         _ask(run, "cancel")
 
 
-def _ask(run: str, what: str) -> None:
+def _ask(run: str, what: Request) -> None:
     row = store().run(run)
     if not alive(row):
         raise SpecError(f"run {run} is not running ({state(row)})", field="run")

@@ -22,7 +22,7 @@ from services import queries, runs
 from services.settings import settings
 from services.wiring import Hooks, Wired, provenance, wire
 from storage.chroma_index import ChromaIndex, flush_outbox, reconcile
-from storage.run_store import RunStore
+from storage.run_store import RunStore, Status
 
 COVERAGE_FLOOR = 0.95  # below this share of days with a decision a run fails: agent.md section 4
 FLUSH_EVERY = 50  # records between two visits to the vector index
@@ -59,7 +59,7 @@ class Live:
         self._text, self._thinking = "", ""
 
     def __call__(self, ticker: str, day: date, purpose: str, chunk: Chunk) -> None:
-        if self._key != (ticker, day, purpose):
+        if chunk.fresh or self._key != (ticker, day, purpose):
             self._key, self._text, self._thinking = (ticker, day, purpose), "", ""
         self._text += chunk.text
         self._thinking += chunk.thinking
@@ -69,7 +69,7 @@ class Live:
             self._store.set_live(self._run, {**body, "at": datetime.now(UTC).isoformat()})
 
 
-def execute(run: str, *, on_record: OnRecord | None = None) -> str:
+def execute(run: str, *, on_record: OnRecord | None = None) -> Status:
     """Run (or go on with) a queued run to its end; returns the status it ended with."""
     store = runs.store()
     if not store.claim(run, os.getpid()):
@@ -81,7 +81,10 @@ def execute(run: str, *, on_record: OnRecord | None = None) -> str:
         status, error = _stopped(store, run), ""
     except RecollectError as problem:
         status, error = "failed", str(problem)
-    except BaseException as problem:
+    except KeyboardInterrupt:
+        store.set_summary(run, queries.summary(store, run))
+        status, error = "paused", "stopped from the keyboard"
+    except Exception as problem:
         store.set_status(run, "failed", error=f"{type(problem).__name__}: {problem} (a bug in Recollect; the log has its traceback)")
         raise
     store.ask(run, "")
@@ -89,7 +92,7 @@ def execute(run: str, *, on_record: OnRecord | None = None) -> str:
     return status
 
 
-def _work(store: RunStore, run: str, on_record: OnRecord | None) -> tuple[str, str]:
+def _work(store: RunStore, run: str, on_record: OnRecord | None) -> tuple[Status, str]:
     spec = store.run(run).spec
     last = store.last_records(run)
     asked = _throttled(lambda: bool(store.asked(run)))
@@ -149,7 +152,7 @@ def _same_data(store: RunStore, run: str, now: dict[str, Any], *, resumed: bool)
         )
 
 
-def _verdict(figures: dict[str, Any]) -> tuple[str, str]:
+def _verdict(figures: dict[str, Any]) -> tuple[Status, str]:
     coverage = figures.get("coverage")
     if coverage is not None and coverage < COVERAGE_FLOOR:
         return "failed", (
@@ -159,7 +162,7 @@ def _verdict(figures: dict[str, Any]) -> tuple[str, str]:
     return "done", ""
 
 
-def _stopped(store: RunStore, run: str) -> str:
+def _stopped(store: RunStore, run: str) -> Status:
     store.set_summary(run, queries.summary(store, run))
     return "cancelled" if store.asked(run) == "cancel" else "paused"
 

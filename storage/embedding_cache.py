@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 from typing import TypeVar
 
 import numpy as np
@@ -36,8 +37,7 @@ class CachedEmbedder:
     by the model, and answered from the file (a text repeated within one call counts as served).
     """
 
-    class Options(BaseModel):
-        """The cache has no options of its own."""
+    Options: ClassVar[type[BaseModel]] = BaseModel  # the cache has no options of its own
 
     def __init__(self, make: Callable[[], Embedder], path: Path | str, *, name: str, dimension: int) -> None:
         self.name = name

@@ -11,10 +11,11 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from agent.decision.schema import decision_schema, lessons_schema, study_schema
 from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Message, Request, Situation, StudyFacts, TextFact
-from agent.records import PriceState, Segment
+from agent.records import PriceState, Purpose, Segment
 
 TEMPLATES = Path(__file__).parent / "templates"
 CHARACTERS_PER_TOKEN = 3.6  # a cautious average over English news for byte-pair vocabularies; later calls measure their own
@@ -118,12 +119,19 @@ def _situation_segments(facts: Situation, times: Mapping[str, datetime]) -> list
     return segments
 
 
-def _request(purpose: str, system: Segment, body: Sequence[Segment], facts, schema: dict, seed: int) -> tuple[Request, tuple[Segment, ...]]:
+def _request(
+    purpose: Purpose,
+    system: Segment,
+    body: Sequence[Segment],
+    facts: Situation | StudyFacts | LessonFacts,
+    schema: dict[str, Any],
+    seed: int,
+) -> tuple[Request, tuple[Segment, ...]]:
     user = "\n\n".join(segment.text for segment in body)
     messages = (Message(role="system", content=system.text), Message(role="user", content=user))
     everything = (system, *body)
     request = Request(
-        purpose=purpose,  # type: ignore[arg-type]
+        purpose=purpose,
         messages=messages,
         answer_schema=schema,
         facts=facts,

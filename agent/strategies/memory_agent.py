@@ -6,7 +6,7 @@ code ever looks past a close. A test day decides. In both, credit goes to the me
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -22,10 +22,10 @@ from agent.decision.digest import character_query, day_query, filing_drafts, new
 from agent.decision.parse import read_decision, read_lessons, read_study
 from agent.decision.prompt import decide_request, lessons_request, study_request
 from agent.decision.schema import LessonsAnswer
-from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Situation, StudyFacts, TextFact
+from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Request, Situation, StudyFacts, TextFact
 from agent.memory.bank import Draft
 from agent.portfolio.limits import CHARACTERS, resolve_character
-from agent.records import DayRecord, Decision, ModelCall, Observation, Outcome, Recall, Segment, Study, Thought
+from agent.records import DayRecord, Decision, MemoryKind, ModelCall, Observation, Outcome, Recall, Segment, Study, Thought
 from agent.strategies.base import Setup, Today
 
 NEW_YORK = ZoneInfo("America/New_York")  # dates of texts are shown as their readers saw them
@@ -72,7 +72,8 @@ class MemoryAgent:
         character = resolve_character(self.spec.profile.character, seen.recent_equity)
         query = day_query(seen) if self.spec.memory.query == "day" else character_query(character)
         recalls = self.bank.recall(query)
-        decision, segments = None, ()
+        decision: Decision | None = None
+        segments: tuple[Segment, ...] = ()
         if today.phase == "test":
             decision, segments = self._decide(seen, recalls, character, notes)
             self._lessons(seen, notes)
@@ -118,7 +119,7 @@ class MemoryAgent:
             self._open[str(seen.session)] = _stances(decision)
         return decision, segments
 
-    def _ask(self, request, judge, session: date, notes: _Notes) -> Asked:
+    def _ask(self, request: Request, judge: Callable[[str], Any], session: date, notes: _Notes) -> Asked:
         listen = None
         if self.setup.on_chunk is not None:
             listen = partial(self.setup.on_chunk, self.setup.ticker, session, request.purpose)
@@ -278,9 +279,10 @@ class MemoryAgent:
     def _plain_fact(self, memory_id: int) -> MemoryFact:
         layer = self.bank.state(memory_id).layer
         ghost = Recall(memory_id=memory_id, layer=layer, rank=1, similarity=0, recency=0, importance=0, score=0)
+        assert self.bank.session is not None, "the day has begun"
         return self._fact(ghost, self.bank.session)
 
-    def _keep(self, seen: Observation, kind, key: str, title: str, text: str, *, importance: float | None = None) -> None:
+    def _keep(self, seen: Observation, kind: MemoryKind, key: str, title: str, text: str, *, importance: float | None = None) -> None:
         draft = Draft(
             kind=kind,
             title=title,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from pydantic import BaseModel
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 class Embedder(Protocol):
     """``name`` identifies the model and its version; vectors of different names are never compared."""
 
-    Options: type[BaseModel]
+    Options: ClassVar[type[BaseModel]]
     name: str
     dimension: int
 

@@ -1,0 +1,204 @@
+"""A run that is still a form: what a source offers, what its data cover, what the run would be and cost. Nothing here starts anything.
+
+Promise: what a person typed is judged field by field, so that each sentence can stand beside the field it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from agent.errors import NoData, SpecError, Unavailable
+from agent.llm.base import Health
+from agent.market.sessions import Calendar
+from agent.market.sources import SOURCES
+from agent.market.sources.base import Listing, Source
+from agent.memory.layers import PRESETS
+from agent.records import Record
+from agent.registry import unknown
+from agent.spec import RunSpec, Window, explain
+from services import health, runs, wiring
+
+MONTHLY_FROM_DAYS = 100  # windows up to this long are shown session by session
+MEASURED_DAYS = 200  # how many recorded days of an earlier run make up a pace
+COVERED = ("bars", "news", "filings")
+
+
+class Finding(Record):
+    """One thing that has to change, and where."""
+
+    field: str
+    message: str
+
+
+class Offer(Record):
+    """What a source can serve."""
+
+    listings: tuple[Listing, ...]
+    note: str
+    first: date | None
+    last: date | None
+
+    def listing(self, ticker: str) -> Listing | None:
+        return next((item for item in self.listings if item.ticker == ticker), None)
+
+
+class Served(Record):
+    """Whether an Ollama server answers, and the names of its models."""
+
+    health: Health
+    models: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------------------------------------------------------- what there is
+
+
+def offer(source: str, options: Mapping[str, Any]) -> Offer:
+    """Every ticker of the source; SpecError, NoData or Unavailable when it cannot be read."""
+    made = _source(source, options)
+    listings = tuple(made.listings())
+    if not listings:
+        raise NoData("The source has no ticker; its price table is empty.", field="source")
+    firsts = [item.first for item in listings if item.first]
+    lasts = [item.last for item in listings if item.last]
+    return Offer(listings=listings, note=made.note, first=min(firsts, default=None), last=max(lasts, default=None))
+
+
+def _source(name: str, options: Mapping[str, Any]) -> Source:
+    plug: Any = SOURCES.load(name)
+    return plug(wiring.options(name, plug, options))
+
+
+def served(base_url: str = "") -> Served:
+    """What the Ollama server at ``base_url`` offers; never raises."""
+    found = health.ollama_health(base_url)
+    if not found.ok and not found.details.get("models"):
+        return Served(health=found)
+    try:
+        return Served(health=found, models=tuple(item.name for item in health.ollama_models(base_url)))
+    except Unavailable as error:
+        return Served(health=Health(ok=False, message=str(error).removesuffix(error.cure).strip(), cure=error.cure))
+
+
+def suggested(first: date | None, last: date | None) -> tuple[Window, Window]:
+    """A train and a test window for data from ``first`` to ``last``: the last half year to trade, a quarter before it to learn."""
+    last = last or date(2023, 12, 29)
+    first = first or last - timedelta(days=365)
+    when, span = Calendar(), (last - first).days
+    start = last - timedelta(days=min(182, int(0.6 * span)))
+    begins = when.next_session(start - timedelta(days=1)).day
+    ends = when.previous_session(begins).day
+    learns = max(first, begins - timedelta(days=91))
+    return Window(start=min(learns, ends), end=ends), Window(start=begins, end=max(begins, last))
+
+
+# ------------------------------------------------------------------------------------------------------------- what is asked
+
+
+def read(data: Mapping[str, Any]) -> tuple[RunSpec | None, tuple[Finding, ...]]:
+    """The spec that a form describes, or what has to change, one finding per field."""
+    try:
+        return RunSpec.model_validate(dict(data)), ()
+    except ValidationError as error:
+        return None, tuple(_finding(item, error) for item in error.errors())
+    except SpecError as error:
+        return None, (Finding(field=error.field, message=str(error)),)
+
+
+def _finding(item: Mapping[str, Any], error: ValidationError) -> Finding:
+    """Pydantic's finding in the words of ``agent.spec.explain``; one about the whole spec concerns the windows."""
+    where = ".".join(str(part) for part in item["loc"])
+    alone = ValidationError.from_exception_data(error.title, [_again(item)])
+    named = getattr(item.get("ctx", {}).get("error"), "field", "")
+    return Finding(field=where or named or "train", message=str(explain(alone)).removeprefix(f"{where or 'spec'}: "))
+
+
+def _again(item: Mapping[str, Any]) -> Any:
+    """One error in the form from which pydantic makes it anew."""
+    kept = {"type": item["type"], "loc": item["loc"], "input": item.get("input")}
+    if "ctx" in item:
+        kept["ctx"] = item["ctx"]
+    return kept
+
+
+def copy_of(run: str) -> RunSpec:
+    """The spec of a run as a draft of the next; SpecError if there is no such run."""
+    found = runs.store().run(run).spec
+    name = found.name if found.name.startswith("Copy of ") else f"Copy of {found.name or run}"
+    return found.model_copy(update={"name": name[:120]})
+
+
+def memory(preset: str, embedder: str, options: Mapping[str, Any], *, kept: RunSpec | None = None) -> dict[str, Any]:
+    """The memory of a preset, or of ``kept`` as it is, with this embedder, as plain data."""
+    if kept is None and preset not in PRESETS:
+        raise SpecError(unknown("preset", preset, PRESETS), field="preset")
+    body = (kept.memory if kept is not None else PRESETS[preset]).model_dump()
+    return {**body, "embedder": embedder, "embedder_options": dict(options)}
+
+
+def is_custom(spec: RunSpec) -> bool:
+    """Whether the memory differs from the preset whose name it carries, apart from the embedder."""
+    plain = {"embedder", "embedder_options"}
+    known = PRESETS.get(spec.preset)
+    return known is None or spec.memory.model_dump(exclude=plain) != known.model_dump(exclude=plain)
+
+
+# ------------------------------------------------------------------------------------------------------- what it would be
+
+
+def coverage(source: str, options: Mapping[str, Any], tickers: Sequence[str], start: date, end: date) -> pd.DataFrame:
+    """ticker, table (bars, news, filings), period (its first day), label, count, full: rows readable in each period of [start, end].
+
+    Periods are sessions for short windows and months for longer ones. ``full`` is the number of sessions for bars, the largest count of
+    the row for the rest. Rows of a session are those that became readable since the close before it.
+    """
+    made, when = _source(source, options), Calendar()
+    sessions = [session.day for session in when.sessions(start, end)]
+    monthly = (end - start).days > MONTHLY_FROM_DAYS
+    period = {day: day.replace(day=1) if monthly else day for day in sessions}
+    periods = list(dict.fromkeys(period.values()))
+    expected = pd.Series([period[day] for day in sessions]).value_counts()
+    rows: list[dict[str, Any]] = []
+    for ticker in tickers:
+        for table in COVERED:
+            days = _readable(made, table, ticker, start, end)
+            places = [period.get(when.next_session(day - timedelta(days=1)).day) for day in days]
+            counts = pd.Series(places, dtype=object).value_counts()
+            full = int(counts.max()) if len(counts) else 0
+            rows += [
+                {
+                    "ticker": ticker,
+                    "table": table,
+                    "period": first,
+                    "label": f"{first:%Y-%m}" if monthly else str(first),
+                    "count": int(counts.get(first, 0)),
+                    "full": int(expected[first]) if table == "bars" else full,
+                }
+                for first in periods
+            ]
+    return pd.DataFrame(rows)
+
+
+def _readable(source: Source, table: str, ticker: str, start: date, end: date) -> list[date]:
+    """The days on which rows of ``table`` could first be read."""
+    frame = source.fetch(table, ticker, start, end + timedelta(days=1)).frame
+    if frame.empty:
+        return []
+    stamps = frame["date"] if table == "bars" else frame["available_at"].dt.tz_convert("America/New_York")
+    return [stamp.date() for stamp in stamps]
+
+
+def estimate_s(spec: RunSpec, sessions: int) -> float | None:
+    """Seconds the run would take at the pace of the newest run with the same strategy, model and embedder; None if none was measured."""
+    model = spec.backend_options.get("model")
+    for row in runs.store().runs():
+        same = row.strategy == spec.strategy and row.backend == spec.backend and row.sessions_done >= 5
+        if not same or row.spec.backend_options.get("model") != model or row.spec.memory.embedder != spec.memory.embedder:
+            continue
+        days = runs.store().day_rows(row.id).tail(MEASURED_DAYS)
+        return float((days["ms"] + days["model_ms"]).mean()) / 1000 * sessions * len(spec.tickers)
+    return None
