@@ -3,7 +3,7 @@
 import streamlit as st
 
 from services import queries
-from ui import cached, day_table, day_trace, page, pickers, run_view
+from ui import cached, day_table, day_trace, page, pickers, run_view, url_state
 
 page.start("Days", __file__)
 
@@ -11,7 +11,7 @@ page.start("Days", __file__)
 def listing(view: queries.RunView, ticker: str) -> None:
     """The table of days with its filters."""
     days = cached.days(view, ticker)
-    kept = day_table.filtered(days)
+    kept = day_table.filtered(view, days)
     if kept.empty:
         page.empty(
             "No day passes these filters",
@@ -28,7 +28,7 @@ def listing(view: queries.RunView, ticker: str) -> None:
 def one_day(view: queries.RunView, ticker: str) -> None:
     """The trace of the day in the URL."""
     days = cached.days(view, ticker)
-    page.link("days", "All days", icon="↩", run=view.id, ticker=ticker)
+    page.link("days", "All days", icon="↩", run=view.id, ticker=ticker, **url_state.kept("act", "by", "find"))
     day = pickers.day(list(days["day"]), marks=day_trace.marks(days))
     if day is not None:
         day_trace.show(view, queries.record(view.id, ticker, day))

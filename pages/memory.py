@@ -18,7 +18,7 @@ def moved() -> None:
 
 def chosen_day(days: list[date]) -> date:
     """The day in the URL, with previous and next and a slider over all recorded sessions."""
-    day = pickers.day(days, label="As of the close of")
+    day = pickers.day(days, label="As of the close of session")
     if len(days) > 1:
         st.session_state["_day_slider"] = str(day)
         st.select_slider("Day", [str(item) for item in days], key="_day_slider", on_change=moved, label_visibility="collapsed")
@@ -52,8 +52,8 @@ with run_view.told():
     if memories.empty:
         text.plain("Nothing was remembered by this day: no news and no filing had become readable. Move to a later day.")
     else:
-        before = cached.memories(view, ticker, days[days.index(day) - 1]) if days.index(day) else memories.head(0)
-        memory_table.counts(memories, before)
+        layers = [layer.name for layer in view.spec.memory.layers]
+        memory_table.counts(cached.layer_counts(view, ticker), memories, layers, day)
         over_time(view, ticker, day)
         if (mem := pickers.mem(queries.memory_ids(view.id, ticker))) is not None:
             memory_detail.show(view.id, ticker, mem, day)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from services import queries
-from ui import cached, draw, page, run_facts, run_view, url_state
+from ui import cached, draw, page, run_facts, run_view, text, url_state
 from ui.charts.equity import equity as equity_chart
 from ui.charts.price import price as price_chart
 
@@ -13,9 +13,8 @@ page.start("Overview", __file__)
 def money(view: queries.RunView) -> str:
     """Equity against buy-and-hold, of all tickers or one; returns which."""
     names = [queries.TOTAL, *view.spec.tickers] if len(view.spec.tickers) > 1 else [view.spec.tickers[0]]
-    heading, control = st.columns([3, 2], vertical_alignment="center")
-    heading.subheader("Equity and drawdown against buy and hold", anchor=False)
-    with control:
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.subheader("Equity and drawdown against buy and hold", anchor=False, width="content")
         whose = url_state.choice("of", names, label="Whose equity", shown={queries.TOTAL: "all tickers"}) if len(names) > 1 else names[0]
     frame = cached.equity(view, whose)
     draw.chart(equity_chart(frame, dark=draw.dark()), key="equity", alt="Equity and drawdown of the run and of buy and hold")
@@ -24,9 +23,8 @@ def money(view: queries.RunView) -> str:
 
 def market(view: queries.RunView, ticker: str) -> None:
     """The ticker's prices with every fill; a click on a day leads to its trace."""
-    heading, control = st.columns([3, 2], vertical_alignment="center")
-    heading.subheader(f"{run_view.text.label(ticker)}: prices and trades", anchor=False)
-    with control:
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.subheader(f"{text.label(ticker)}: prices and trades", anchor=False, width="content")
         span = url_state.choice("span", queries.spans(view.id, ticker), label="Window")
     bars, fills, orders = queries.trades_in(view.id, ticker, span)
     fig = price_chart(bars, fills, dark=draw.dark(), red_up=draw.red_up(), orders=orders)
@@ -40,7 +38,7 @@ def next_steps(view: queries.RunView, ticker: str) -> None:
     """Where to look: the day that cost most against holding, all days, the memory."""
     with st.container(horizontal=True, gap="medium"):
         if worst := queries.worst_day(view.id):
-            page.link("days", f"Worst day against holding: {worst[0]} {worst[1]}", icon="→", run=view.id, ticker=worst[0], day=worst[1])
+            page.link("days", f"Worst day against holding – {worst[0]} {worst[1]}", icon="→", run=view.id, ticker=worst[0], day=worst[1])
         page.link("days", "All days", icon="→", run=view.id, ticker=ticker)
         page.link("memory", "The memory", icon="→", run=view.id, ticker=ticker)
 

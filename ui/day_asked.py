@@ -67,6 +67,7 @@ def _segments(segments: Sequence[Segment], cutoff: datetime) -> None:
         hide_index=True,
         key="_segments",
         height=min(460, 40 + 35 * len(rows)),
+        placeholder="",
         alt="Segments of the prompt with their share of tokens and age",
         column_config={
             "segment": st.column_config.TextColumn("Segment", width=170),

@@ -10,15 +10,16 @@ import pandas as pd
 import streamlit as st
 
 from agent.records import DayRecord, Observation, Reason
-from ui import cards, format, text
+from services.queries import RunView
+from ui import cards, format, run_view, text
 from ui.links import go, link
 
 FACTS = {"P": "prices", "S": "the position"}
 NEWS_SHOWN = 12  # the prompt numbers the newest twelve items, as agent/strategies/memory_agent.py does
 VERDICTS = {1: ("✓ right", "green"), -1: ("✗ wrong", "red"), 0: ("≈ inside the costs", "gray")}
 EVENTS = {
-    "remembered": "＋ remembered",
-    "merged": "⧉ merged",
+    "remembered": "+ remembered",
+    "merged": "= merged",
     "cited": "★ cited",
     "credited": "± credited",
     "promoted": "▲ promoted",
@@ -27,13 +28,13 @@ EVENTS = {
 }
 
 
-def decided(record: DayRecord, titles: Mapping[int, str], *, run: str) -> None:
+def decided(view: RunView, record: DayRecord, titles: Mapping[int, str]) -> None:
     """The verdict, its odds, and the reasons on both sides with what each rests on."""
     decision = record.thought.decision
     if decision is None:
         text.plain("This strategy leaves no decision record for the day.")
         return
-    cards.decision_card(decision)
+    cards.decision_card(decision.model_copy(update={"provenance": run_view.deciders(view, decision.provenance)}))
     if decision.abstained:
         text.plain("No decision is not a hold: nothing was ordered, nothing is learnt from the day, and it lowers the run's coverage.")
         return
@@ -47,7 +48,7 @@ def decided(record: DayRecord, titles: Mapping[int, str], *, run: str) -> None:
         if decision.stop_loss_pct:
             st.badge(f"stop {format.percent(decision.stop_loss_pct)}, target {format.percent(decision.take_profit_pct)}", color="gray")
     sides = [[_named(reason, record.observation) for reason in side] for side in (decision.reasons_for, decision.reasons_against)]
-    cards.reasons(*sides, titles=titles, run=run, ticker=record.ticker, day=record.day)
+    cards.reasons(*sides, titles=titles, run=view.id, ticker=record.ticker, day=record.day)
 
 
 def _named(reason: Reason, seen: Observation) -> Reason:
@@ -111,7 +112,7 @@ def traded(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
             + (" The position stays as it is." if record.phase == "test" else " Training never trades.")
         )
     else:
-        cards.order_card(record.order)
+        cards.order_card(record.order.model_copy(update={"status": fate.get("status", record.order.status)}))
         _where_it_ended(record, fate, run=run)
     held = record.portfolio
     text.plain(
@@ -216,6 +217,7 @@ def event_table(events: pd.DataFrame, *, run: str, ticker: str, day: date, key: 
         hide_index=True,
         height=min(420, 40 + 35 * len(shown)),
         alt="Changes of memory in this session",
+        placeholder="",
         column_config={
             "what": st.column_config.TextColumn("What", width=110),
             "memory": st.column_config.NumberColumn("Memory", format="%d", width=70),

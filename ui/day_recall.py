@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from ui import cards, draw, text, theme
-from ui.charts.bars import legend
+from ui import cards, draw, format, text, theme
+from ui.charts.bars import legend, score_bar
+from ui.links import link
 
 
 def recalled(recalls: pd.DataFrame, *, query: str, run: str, ticker: str, day: str) -> None:
@@ -43,12 +44,28 @@ def _layer(name: str, rows: pd.DataFrame, **keys: str) -> None:
 
 
 def _row(row: dict, **keys: str) -> None:
-    line, read = st.columns([12, 1.2], vertical_alignment="center", gap="small")
-    with line:
-        cards.recall_row(row, **keys)
+    """One memory on one line; its text opens beside it and is sent only then."""
+    missed, number = bool(row["near_miss"]), int(row["memory_id"])
+    mark, name, title, bar, total, read = st.columns([1.3, 1.25, 4.9, 3.4, 0.75, 1.05], vertical_alignment="center", gap="small")
+    with mark:
+        if row["cited"]:
+            st.badge("★ cited", color="green")
+        else:
+            st.badge("missed" if missed else f"rank {int(row['rank'])}", color="gray")
+    with name:
+        link("memory", f"No {number}", mem=number, **keys)
+    with title:
+        if missed:
+            st.caption(text.label(row["title"] or "untitled", longest=110))
+        else:
+            text.plain(row["title"] or "untitled", longest=110)
+    with bar:
+        st.image(score_bar(row["similarity"], row["recency"], row["importance"], dark=draw.dark(), faded=missed), width="stretch")
+    with total:
+        text.plain(format.number(row["score"]))
     with read:
-        opened = st.popover("Text", type="tertiary", key=f"_read_{row['layer']}_{row['memory_id']}", on_change="rerun")
+        opened = st.popover("Text", type="tertiary", key=f"_read_{row['layer']}_{number}", on_change="rerun")
     if opened.open:
         with opened:
-            st.caption(f"Memory {int(row['memory_id'])} · {cards.KINDS.get(row['kind'], 'memory')} · {row['event_time']:%Y-%m-%d}")
+            st.caption(f"Memory {number} · {cards.KINDS.get(row['kind'], 'memory')} · {row['event_time']:%Y-%m-%d}")
             text.plain(row["text"], longest=4000)

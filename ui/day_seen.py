@@ -69,18 +69,13 @@ def _news(items: tuple[News, ...]) -> None:
         return
     st.markdown(f"**News since the last close** · {len(items)}")
     more = len(items) > FIRST_NEWS and st.toggle(f"Show all {len(items)}", key="_all_news")
-    for item in items if more else items[-FIRST_NEWS:]:
-        with st.container(border=True, gap="xxsmall"):
-            text.plain(item.title, longest=400)
-            if item.summary and item.summary.strip() != item.title.strip():
-                st.container()
-                text.plain(item.summary, longest=1500)
-            st.caption(
-                text.label(
-                    f"{item.publisher or 'unknown publisher'} · published {item.published_at:%Y-%m-%d %H:%M} · readable {item.available_at:%Y-%m-%d %H:%M} UTC",
-                    longest=200,
-                )
-            )
+    with st.container(border=True, gap="small"):
+        for item in items if more else items[-FIRST_NEWS:]:
+            times = f"published {item.published_at:%Y-%m-%d %H:%M}, readable {item.available_at:%Y-%m-%d %H:%M} UTC"
+            with st.container(gap="xxsmall"):
+                st.caption(text.label(f"{item.publisher or 'unknown publisher'} · {times}", longest=200))
+                same = item.summary.strip() == item.title.strip()
+                text.plain(item.title if same or not item.summary.strip() else f"{item.title}\n{item.summary}", longest=1500)
 
 
 def _filings(items: tuple[Filing, ...]) -> None:

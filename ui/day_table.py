@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from ui import pickers, text, theme, url_state
+from services.queries import RunView
+from ui import pickers, run_view, text, theme, url_state
 
 STUDY = "study"
 JUDGED = {1.0: "✓ right", -1.0: "✗ wrong", 0.0: "≈ inside costs"}
 HEIGHT = 560
+ORDER = ("day", "decision", "confidence", "target", "cited", "next_return", "outcome", "judged", "order", "who", "tokens", "ms", "why")
 
 
-def filtered(days: pd.DataFrame) -> pd.DataFrame:
+def filtered(view: RunView, days: pd.DataFrame) -> pd.DataFrame:
     """The days that pass the filters above the table, all of them in the URL; newest first."""
-    days = days.assign(verdict_word=[_word(row) for row in days.to_dict("records")])
+    who = [run_view.deciders(view, value) for value in days["provenance"]]
+    days = days.assign(verdict_word=[_word(row) for row in days.to_dict("records")], who=who)
     words = [word for word in (*theme.GLYPHS, STUDY) if word in set(days["verdict_word"])]
-    who = sorted(set(days["provenance"].dropna()))
+    makers = sorted(set(who) - {""})
     left, middle, right = st.columns([2.4, 1.6, 2], vertical_alignment="bottom")
     with left:
         actions = url_state.several("act", words, label="Decision", shown={word: _pill(word) for word in words})
     with middle:
-        by = url_state.several("by", who, label="Decided by")
+        by = url_state.several("by", makers, label="Decided by")
     with right:
         sought = url_state.words("find", label="Find", placeholder="words of the summary, a day, a reason").casefold()
     kept = days
     if actions:
         kept = kept[kept["verdict_word"].isin(actions)]
     if by:
-        kept = kept[kept["provenance"].isin(by)]
+        kept = kept[kept["who"].isin(by)]
     if sought:
         kept = kept[[sought in _searchable(row) for row in kept.to_dict("records")]]
     return kept.sort_values("day", ascending=False).reset_index(drop=True)
@@ -60,7 +64,6 @@ def table(days: pd.DataFrame) -> None:
         if rows:
             pickers.write(day=order[rows[0]], step=None)
 
-    percent, points = st.column_config.NumberColumn, st.column_config.NumberColumn
     st.dataframe(
         _shown(days),
         key="days_table",
@@ -69,26 +72,30 @@ def table(days: pd.DataFrame) -> None:
         hide_index=True,
         height=min(HEIGHT, 40 + 35 * max(1, len(days))),
         alt="One row per day: decision, evidence, order, outcome and cost",
+        placeholder="",
+        column_order=ORDER,
         column_config={
-            "day": st.column_config.TextColumn("Day", pinned=True, width=95),
-            "decision": st.column_config.TextColumn("Decision", pinned=True, width=110),
-            "confidence": percent("Confidence", format="percent", width=85, help="The model's own, 0 to 100 %."),
-            "target": percent("Target", format="percent", width=70, help="Share of equity to hold after the next fill."),
+            "day": st.column_config.TextColumn("Day", pinned=True, width=90),
+            "decision": st.column_config.TextColumn("Decision", pinned=True, width=95),
+            "confidence": _percent("Confidence", "%.0f %%", 85, "Its own, 0 to 100 %."),
+            "target": _percent("Target", "%.0f %%", 65, "Share of equity to hold after the next fill."),
+            "cited": st.column_config.NumberColumn("Cited", width=55, help="Memories the decision rests on."),
+            "next_return": _percent("Next day", "%+.1f %%", 75, "Close to next close: what the agent did not know yet."),
+            "outcome": _percent("Outcome", "%+.1f %%", 75, "Price move from the fill until the decision was judged."),
+            "judged": st.column_config.TextColumn("Judged", width=95),
+            "order": st.column_config.TextColumn("Order and fill", width=185, help="Ordered at this close; filled in this session."),
             "who": st.column_config.TextColumn("Decided by", width=85, help="model, re-asked, cached, abstained, or rule (no LLM)."),
-            "cited": st.column_config.NumberColumn("Cited", width=60, help="Memories the decision rests on."),
-            "order": st.column_config.TextColumn(
-                "Order and fill", width=190, help="What was ordered at this close; what was filled in this session."
-            ),
-            "next_return": points("Next day", format="percent", width=80, help="Close to next close: what the agent did not know yet."),
-            "outcome": points("Outcome", format="percent", width=80, help="Price move from the fill until the decision was judged."),
-            "judged": st.column_config.TextColumn("Judged", width=110),
             "tokens": st.column_config.NumberColumn(
-                "Tokens", format="localized", width=75, help="Asked and answered, as the backend counted."
+                "Tokens", format="localized", width=65, help="Asked and answered, as the backend counted."
             ),
-            "ms": st.column_config.NumberColumn("ms", format="%.0f", width=65, help="Wall clock of the day, model included."),
+            "ms": st.column_config.NumberColumn("ms", format="%.0f", width=55, help="Wall clock of the day, model included."),
             "why": st.column_config.TextColumn("In its own words", width=520),
         },
     )
+
+
+def _percent(label: str, form: str, width: int, help_: str) -> Any:
+    return st.column_config.NumberColumn(label, format=form, width=width, help=help_)
 
 
 def _shown(days: pd.DataFrame) -> pd.DataFrame:
@@ -96,13 +103,13 @@ def _shown(days: pd.DataFrame) -> pd.DataFrame:
         {
             "day": [str(day) for day in days["day"]],
             "decision": [_pill(word) for word in days["verdict_word"]],
-            "confidence": days["confidence"],
-            "target": days["target_weight"],
-            "who": [text.clean(value) if isinstance(value, str) else "" for value in days["provenance"]],
+            "confidence": 100 * days["confidence"],
+            "target": 100 * days["target_weight"],
+            "who": days["who"],
             "cited": days["cited_count"],
             "order": [_traded(row) for row in days.to_dict("records")],
-            "next_return": days["next_return"],
-            "outcome": days["outcome"].astype(float) if "outcome" in days else None,
+            "next_return": 100 * days["next_return"],
+            "outcome": 100 * days["outcome"].astype(float),
             "judged": [_judgement(row) for row in days.to_dict("records")],
             "tokens": days["prompt_tokens"] + days["answer_tokens"],
             "ms": days["ms"] + days["model_ms"],

@@ -76,7 +76,7 @@ def _steps(view: RunView, record: DayRecord, fate: Mapping[str, Any]) -> list[St
         ),
         Step("answered", ":material/chat:", _answered_gist(record), (lambda: day_asked.answered(calls)) if calls else None),
         verdict,
-        Step("order", ":material/swap_vert:", _order_gist(record), lambda: day_learnt.traded(record, fate, run=view.id)),
+        Step("order", ":material/swap_vert:", _order_gist(record, fate), lambda: day_learnt.traded(record, fate, run=view.id)),
         Step("outcome", ":material/flag:", _outcome_gist(record, fate), lambda: day_learnt.outcome(record, fate, run=view.id)),
         Step("memory", ":material/edit_note:", _memory_gist(record), lambda: _changes(record, **keys)),
     ]
@@ -96,9 +96,11 @@ def _draw(step: Step, is_open: bool, record: DayRecord, opened: Iterable[str]) -
         pickers.write(step="~".join(now) or NONE_OPEN)
 
     place = st.expander(heading, icon=step.icon, type="step", key=key, on_change=toggled)
-    if is_open:
-        with place:
+    with place:
+        if is_open:
             step.body()
+        else:
+            st.caption("…")  # a step without any content cannot be opened
 
 
 def _opened(names: list[str]) -> list[str]:
@@ -125,7 +127,7 @@ def _decision_step(view: RunView, record: DayRecord) -> Step:
     named = {number for reason in (*decision.reasons_for, *decision.reasons_against) for number in reason.memories} if decision else set()
 
     def body() -> None:
-        day_learnt.decided(record, queries.titles(view.id, record.ticker, named), run=view.id)
+        day_learnt.decided(view, record, queries.titles(view.id, record.ticker, named))
 
     return Step("decision", ":material/gavel:", _decision_gist(decision), body)
 
@@ -191,13 +193,15 @@ def _decision_gist(decision: Decision | None) -> str:
     return ", ".join(parts)
 
 
-def _order_gist(record: DayRecord) -> str:
+def _order_gist(record: DayRecord, fate: Mapping[str, Any]) -> str:
     filled = [
         f"{'bought' if fill.shares > 0 else 'sold'} {format.shares(abs(fill.shares))} at {format.number(fill.price)}"
         for fill in record.fills
     ]
-    placed = f"order {record.order.status} for {format.percent(record.order.weight, digits=0)}" if record.order else "no new order"
-    return ", ".join([*filled, placed])
+    if record.order is None:
+        return ", ".join([*filled, "no new order"])
+    status = f"{fate['status']} on {fate['settled']}" if "settled" in fate else record.order.status
+    return ", ".join([*filled, f"new order for {format.percent(record.order.weight, digits=0)} of equity, {status}"])
 
 
 def _outcome_gist(record: DayRecord, fate: Mapping[str, Any]) -> str:

@@ -17,6 +17,9 @@ from ui.charts.base import mark_days
 from ui.charts.memory import lifeline
 from ui.day_learnt import EVENTS, VERDICTS
 
+DAY_MS = 86_400_000
+SHORT_LIFE = 8  # days
+
 
 def show(run: str, ticker: str, memory_id: int, as_of: date) -> None:
     """The memory as it stood at the close of ``as_of``, with its whole life around that day."""
@@ -31,7 +34,9 @@ def show(run: str, ticker: str, memory_id: int, as_of: date) -> None:
         page.link("memory", f"To {life.memory.born}", icon="→", run=run, ticker=ticker, mem=memory_id, day=life.memory.born)
     _card(life, as_of)
     _line(life, as_of)
-    recalls, moves = st.tabs([f"Recalled {len(life.recalls)} times", f"Events {len(life.events)}"], key="memory_tabs", on_change="rerun")
+    missed = int(life.recalls["near_miss"].astype(bool).sum()) if len(life.recalls) else 0
+    ranked = f"Recalled {len(life.recalls) - missed} times" + (f", just missed {missed}" if missed else "")
+    recalls, moves = st.tabs([ranked, f"Events ({len(life.events)})"], key=f"memory_tabs_{memory_id}", on_change="rerun")
     if recalls.open:
         with recalls:
             _recalls(queries.memory_uses(run, ticker, memory_id), run=run, ticker=ticker)
@@ -72,8 +77,9 @@ def _line(life: MemoryLife, as_of: date) -> None:
         else life.events[["day", "kind"]]
     )
     fig = lifeline(life.line, marks, dark=draw.dark())
-    days = set(life.line["day"])
-    if as_of in days:
+    if len(life.line) and (life.line["day"].iloc[-1] - life.line["day"].iloc[0]).days < SHORT_LIFE:
+        fig.update_xaxes(dtick=DAY_MS)  # else the same day would stand on the axis several times
+    if as_of in set(life.line["day"]):
         mark_days(fig, [(str(as_of), str(as_of))], dark=draw.dark())
     draw.chart(fig, key="lifeline", alt="Importance and recency of the memory over time with what happened to it")
 
@@ -111,6 +117,7 @@ def _recalls(uses: pd.DataFrame, *, run: str, ticker: str) -> None:
         hide_index=True,
         height=min(400, 40 + 35 * len(shown)),
         alt="Every recall of this memory",
+        placeholder="",
         column_config={
             "day": st.column_config.TextColumn("Day", width=95),
             "layer": st.column_config.TextColumn("Layer", width=85),
@@ -151,6 +158,7 @@ def _events(events: pd.DataFrame) -> None:
         hide_index=True,
         height=min(400, 40 + 35 * len(shown)),
         alt="Every event of this memory",
+        placeholder="",
         column_config={
             "importance": st.column_config.NumberColumn(format="%.1f"),
             "change": st.column_config.NumberColumn(format="%+.1f"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import pandas as pd
@@ -13,26 +14,22 @@ MOST_ROWS = 5000  # a table that can be ticked is sent whole
 ALIVE = ("alive", "forgotten", "all")
 
 
-def counts(memories: pd.DataFrame, before: pd.DataFrame) -> None:
+def counts(over_time: pd.DataFrame, memories: pd.DataFrame, layers: Sequence[str], day: date) -> None:
     """Live memories per layer with the change since the session before, and how many are forgotten."""
-    present, past = _live(memories), _live(before)
-    layers = [*(name for name in theme.LAYERS if name in {*present, *past}), *sorted({*present, *past} - set(theme.LAYERS))]
+    until = over_time[over_time["day"] <= day]
+    present, past = (until.iloc[at].to_dict() if len(until) >= -at else {} for at in (-1, -2))
     places = st.columns(len(layers) + 1)
     for place, name in zip(places, layers):
-        change = present.get(name, 0) - past.get(name, 0)
+        change = int(present.get(name, 0) - past.get(name, 0)) if past else 0
         place.metric(
             f"{theme.LAYER_GLYPHS.get(name, '◌')} {text.label(name)}",
-            f"{present.get(name, 0):,}",
+            f"{int(present.get(name, 0)):,}",
             f"{change:+d}" if change else None,
             delta_color="off",
             help="Live memories after this session; below, the change since the session before.",
         )
     gone = int((~memories["alive"]).sum()) if len(memories) else 0
     places[-1].metric("✕ forgotten", f"{gone:,}", help="Faded below the layer's limits: no longer recalled, kept here for inspection.")
-
-
-def _live(memories: pd.DataFrame) -> dict[str, int]:
-    return memories[memories["alive"]]["layer"].value_counts().to_dict() if len(memories) else {}
 
 
 def filtered(memories: pd.DataFrame) -> pd.DataFrame:

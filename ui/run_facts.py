@@ -12,6 +12,7 @@ from agent.evaluation.metrics import METRICS
 from agent.spec import RunSpec
 from services.queries import RunView
 from ui import format, text
+from ui.run_view import TILE
 
 HEADLINES = (
     "annual_return",
@@ -28,18 +29,18 @@ Row = tuple[str, str, str]  # label, value, help
 
 def headlines(figures: Mapping[str, float | None]) -> None:
     """The figures people ask for first, as tiles with their definition on hover and buy-and-hold below."""
-    names = [name for name in HEADLINES if name in METRICS]
-    for start in range(0, len(names), 4):
-        for place, name in zip(st.columns(4), names[start : start + 4]):
+    with st.container(horizontal=True, gap="small"):
+        for name in HEADLINES:
             metric, rival = METRICS[name], figures.get(f"benchmark_{name}")
             below = f"hold {shown(rival, metric.unit)}" if rival is not None else None
-            place.metric(
+            st.metric(
                 metric.label,
                 shown(figures.get(name), metric.unit),
                 below,
                 delta_color="off",
                 delta_arrow="off",
                 help=f"{metric.help} Unit: {metric.unit}.",
+                width=TILE,
             )
 
 
@@ -206,8 +207,9 @@ def issues(found: Sequence[str], days: pd.DataFrame) -> None:
 
 def listed(rows: Sequence[Row]) -> None:
     """Label and value, one pair per line, the explanation on hover."""
-    for label, value, help_ in rows:
-        left, right = st.columns([1, 2.6], gap="small", vertical_alignment="top")
-        left.caption(label, help=help_)
-        with right:
-            text.plain(value)
+    with st.container(gap="xxsmall"):
+        for label, value, help_ in rows:
+            left, right = st.columns([1, 3.4], gap="small", vertical_alignment="center")
+            left.caption(label, help=help_)
+            with right:
+                text.plain(value)

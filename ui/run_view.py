@@ -17,6 +17,7 @@ from services.queries import RunView
 from ui import cards, format, page, pickers, text
 
 ENOUGH_COVERAGE = 0.95
+TILE = 124  # pixels; tiles wrap on a narrow screen instead of cutting their names
 UNFINISHED = {
     "queued": "The run has not begun yet.",
     "running": "The run is in progress: the figures are those of the days so far.",
@@ -63,16 +64,26 @@ def _no_day_yet(view: RunView, ticker: str) -> None:
 
 
 def strip(view: RunView, *, slim: bool = False) -> None:
-    """Name, who decided, on what, and the key figures; ``slim`` is the one-line version for pages about a detail."""
-    with st.container(border=True, gap="small"):
+    """Name, who decided, on what, and the key figures; ``slim`` leaves the figures out, for pages about a detail."""
+    with st.container(border=not slim, gap="xsmall" if slim else "small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
+            if not slim:
+                st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
             cards.status(view.state)
             _badges(view)
-        text.plain("  ·  ".join(_facts(view)))
+            if slim:
+                page.link("overview", "Overview of the run", icon="→", run=view.id)
         if not slim:
+            text.plain("  ·  ".join(_facts(view)))
             _figures(view)
     _trouble(view)
+
+
+def deciders(view: RunView, value: object) -> str:
+    """Provenance as shown: what the rules backend answered was decided by rules, never by "the model"."""
+    if not isinstance(value, str):
+        return ""
+    return "rule" if view.spec.backend == "rules" and value in ("model", "re-asked", "cached") else value
 
 
 def _badges(view: RunView) -> None:
@@ -97,14 +108,21 @@ def _figures(view: RunView) -> None:
     found = view.summary
     mine, rival = found.get("cum_return"), found.get("benchmark_return")
     gap = format.points(mine - rival) if format.known(mine) and format.known(rival) else None
-    places = st.columns(5)
-    places[0].metric("Return", format.percent(mine, sign=True), gap, help="After costs, over the test window. Below: against buy and hold.")
-    places[1].metric("Buy and hold", format.percent(rival, sign=True), help="The same tickers, capital, costs and first fill, then held.")
-    places[2].metric("Sharpe", format.number(found.get("sharpe")), help="Annualised, risk-free rate 0, from daily returns.")
-    places[3].metric("Max drawdown", format.percent(found.get("max_drawdown")), help="Deepest fall from an earlier peak.")
-    places[4].metric(
-        "Coverage", format.percent(found.get("coverage"), digits=0), help="Share of test days with a price on which a decision was made."
-    )
+    tiles = [
+        ("Return", format.percent(mine, sign=True), gap, "After costs, over the test window. Below, the difference to buy and hold."),
+        ("Buy and hold", format.percent(rival, sign=True), None, "The same tickers, capital, costs and first fill, then held."),
+        ("Sharpe", format.number(found.get("sharpe")), None, "Annualised, risk-free rate 0, from daily returns."),
+        ("Max drawdown", format.percent(found.get("max_drawdown")), None, "Deepest fall from an earlier peak."),
+        (
+            "Coverage",
+            format.percent(found.get("coverage"), digits=0),
+            None,
+            "Share of test days with a price on which a decision was made.",
+        ),
+    ]
+    with st.container(horizontal=True, gap="small"):
+        for label, value, below, help_ in tiles:
+            st.metric(label, value, below, help=help_, width=TILE)
 
 
 def low_coverage(view: RunView) -> bool:

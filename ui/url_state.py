@@ -63,6 +63,11 @@ def words(key: str, *, label: str, placeholder: str) -> str:
     return _read(key)
 
 
+def kept(*keys: str) -> dict[str, str]:
+    """The filters that are set, for a link that must not lose them."""
+    return {key: _read(key) for key in keys if _read(key)}
+
+
 def _widget(key: str) -> str:
     return f"_url_{key}"
 
