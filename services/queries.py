@@ -127,8 +127,8 @@ def matching(frame: pd.DataFrame, words: str, statuses: Iterable[str] = ()) -> p
     if wanted:
         kept = kept[kept["status"].isin(wanted)]
     for word in words.lower().split():
-        found = kept[["run", "name", "tickers", "source", "model"]].astype(str).agg(" ".join, axis=1)
-        kept = kept[[word in line.lower() for line in found]]
+        cells = kept[["run", "name", "tickers", "source", "model"]].itertuples(index=False)
+        kept = kept.loc[[word in " ".join(map(str, row)).lower() for row in cells]]
     return kept.reset_index(drop=True)
 
 
