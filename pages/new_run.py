@@ -1,6 +1,79 @@
-"""New run: this page is being built."""
+"""New run: a form that says beside each field what is wrong with it, and before the start what the run would be."""
 
-from ui import page
+import streamlit as st
+
+from agent.errors import RecollectError, SpecError
+from agent.spec import RunSpec
+from services import drafts, runs
+from ui import page, pickers, run_form, text
 
 page.start("New run", __file__)
-page.empty("Nothing here yet", "Runs will be listed here once there are any.")
+
+
+def draft(form: run_form.Form) -> RunSpec | None:
+    """The spec the form describes; None where a part of it has to change first."""
+    if not form.whole:
+        text.plain("Something above has to change first; the plan appears here as soon as it can be made.")
+        return None
+    spec, findings = drafts.read(form.data)
+    for finding in findings:
+        form.say(finding.field, finding.message)
+    if findings:
+        text.plain(f"{len(findings)} {'thing' if len(findings) == 1 else 'things'} above must change before the run can be planned.")
+    return spec
+
+
+def planned(form: run_form.Form, spec: RunSpec) -> bool:
+    """Plan and checklist; whether the run can start."""
+    try:
+        found, seconds = run_form.checked(spec.model_dump_json())
+    except RecollectError as error:
+        form.say(getattr(error, "field", "") or "test", str(error))
+        return False
+    run_form.plan(found, seconds)
+    run_form.checklist(form, found)
+    return found.ok
+
+
+def start(form: run_form.Form, spec: RunSpec) -> None:
+    """Submit and leave for the monitor; whatever stops it is said here and nothing typed is lost."""
+    try:
+        run = runs.submit(spec)
+    except SpecError as error:
+        form.say(error.field, str(error))
+        page.banner(error)
+    except RecollectError as error:
+        page.banner(error)
+    else:
+        pickers.write(run=run)
+        page.go("monitor", run=run)
+
+
+key, copied = run_form.copied()
+with st.container(horizontal=True, vertical_alignment="center"):
+    lead = (
+        "A copy of a run: change what should be different."
+        if copied
+        else "One trader, one market, one period. Everything has a sensible default."
+    )
+    st.caption(lead, width="content")
+    st.button("Start over", key="afresh", on_click=run_form.afresh, type="tertiary", icon=":material/restart_alt:")
+
+form = run_form.Form(key=key, copied=copied)
+offer = run_form.market(form)
+if offer is not None:
+    run_form.windows(form, offer)
+run_form.trader(form)
+run_form.memory(form)
+run_form.money(form)
+run_form.identity(form)
+with run_form.section("Plan and preflight"):
+    spec = draft(form)
+    ready = planned(form, spec) if spec is not None else False
+    with st.container(horizontal=True):
+        pressed = st.button("Start the run", key="start", type="primary", icon=":material/play_arrow:", disabled=not ready)
+        if st.button("Check again", key="recheck", icon=":material/refresh:"):
+            run_form.look_again()
+            st.rerun()
+    if pressed and spec is not None:
+        start(form, spec)

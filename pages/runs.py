@@ -1,6 +1,31 @@
-"""Runs: this page is being built."""
+"""Runs: the library, where everything starts. The first start makes the demo run here and shows what to look at."""
 
-from ui import page
+import streamlit as st
+
+from services import demo, queries, runs
+from ui import live, page, run_list, run_view
 
 page.start("Runs", __file__)
-page.empty("Nothing here yet", "Runs will be listed here once there are any.")
+
+with run_view.told():
+    views = queries.views()
+    if not views and run_list.first_start():
+        views = queries.views()
+    if not views:
+        run_list.nothing_yet()
+        st.stop()
+    bundled = next((view for view in views if view.id == demo.existing()), None)
+    if bundled and len(views) == 1:
+        run_list.welcome(bundled)
+    if waiting := [view for view in views if view.state in runs.ACTIVE]:
+        live.strip(waiting)
+    run_list.interrupted([view for view in views if view.state == "interrupted"])
+    library = queries.library()
+    kept = run_list.filtered(library)
+    if kept.empty:
+        page.empty("No run passes these filters", "Take a filter away, or search for another word.", ("runs", "Show all runs"))
+        st.stop()
+    chosen = run_list.table(kept)
+    st.caption(f"{len(kept)} of {len(library)} runs. Tick a row to open, duplicate, export or delete that run.")
+    if chosen:
+        run_list.actions(chosen)

@@ -1,0 +1,204 @@
+"""A run in progress: progress and pace, the answer as it is being written, the last decisions, and the buttons that steer it.
+
+What polls is a fragment that draws little and ends the polling itself: when the run's state is no longer the one the page was drawn
+with, the whole page is drawn anew, without the fragment.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from services import progress, queries, runs
+from services.progress import Progress
+from services.queries import RunView
+from ui import cached, cards, draw, format, page, run_view, text, theme
+from ui.charts.equity import equity as equity_chart
+
+EVERY_S, SLOWLY_S = 2, 10
+ANSWER_HEIGHT = 230  # pixels; the box stays as it is while the text in it grows
+PURPOSES = {"decide": "deciding", "study": "studying the move that followed", "lessons": "drawing lessons from judged decisions"}
+WAITING = {"pause": "Pausing: the day in hand is finished first.", "cancel": "Cancelling: the day in hand is finished first."}
+
+
+def head(view: RunView) -> None:
+    """What is running, on what, decided by whom."""
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
+            cards.status(view.state)
+            st.badge(text.label(decider(view)), color="gray" if decider(view).endswith("no LLM") else "blue")
+            if view.note:
+                st.badge(text.label(view.note), color="orange", icon="⚠️")
+        spec = view.spec
+        learns = f"learns {spec.train.start} to {spec.train.end}, " if spec.train else ""
+        text.plain(f"{', '.join(spec.tickers[:8])}  ·  {learns}trades {spec.test.start} to {spec.test.end}  ·  run {view.id}")
+
+
+def decider(view: RunView) -> str:
+    """Who decides, also before the worker has written it down."""
+    return view.model_label or ("rules, no LLM" if view.spec.backend == "rules" else view.spec.backend)
+
+
+def controls(view: RunView, *, key: str) -> None:
+    """Pause, resume, cancel: those that mean something now. Draws the page anew after a click."""
+    state, asked = view.state, runs.store().run(view.id).request
+    if state in ("running", "queued"):
+        if state == "running" and st.button("Pause", key=f"{key}_pause", icon=":material/pause:", disabled=bool(asked)):
+            _do(runs.pause, view.id)
+        if st.button(
+            "Cancel the run", key=f"{key}_cancel", icon=":material/stop:", disabled=asked == "cancel", help="What was recorded stays."
+        ):
+            _do(runs.cancel, view.id)
+    elif state in ("paused", "interrupted", "failed", "cancelled"):
+        kind = "primary" if state in ("paused", "interrupted") else "secondary"
+        help_ = "Goes on after the last recorded day." if view.done else "Starts with the first day."
+        if st.button("Resume", key=f"{key}_resume", icon=":material/play_arrow:", type=kind, help=help_):
+            _do(runs.resume, view.id)
+        if state in ("paused", "interrupted") and st.button("Cancel the run", key=f"{key}_cancel", icon=":material/stop:"):
+            _do(runs.cancel, view.id)
+
+
+def _do(action, run: str) -> None:
+    with run_view.told():
+        action(run)
+    st.rerun()
+
+
+# ------------------------------------------------------------------------------------------------------------ what polls
+
+
+@st.fragment(run_every=EVERY_S)
+def following(run: str, state: str) -> None:
+    """Progress and the answer being written, until the run is no longer in ``state``."""
+    seen = progress.look(run)
+    if seen.state != state:
+        st.rerun()
+    tiles(seen)
+    answer(run, seen)
+    decisions(run)
+
+
+@st.fragment(run_every=SLOWLY_S)
+def money_so_far(run: str) -> None:
+    """Equity against buy-and-hold up to now."""
+    money(queries.run(run))
+
+
+def money(view: RunView) -> None:
+    st.subheader("Equity so far" if view.state in runs.ACTIVE else "Equity", anchor=False)
+    frame = cached.equity(view, queries.TOTAL)
+    if frame.empty:
+        text.plain("No test session is recorded yet: during training nothing is traded.")
+    else:
+        draw.chart(equity_chart(frame, dark=draw.dark()), key="equity_so_far", alt="Equity of the run so far and of buy and hold")
+
+
+def strip(waiting: list[RunView]) -> None:
+    """One line for each run in progress; polls until one of them ends."""
+    _strip({view.id: (view.name, view.state) for view in waiting})
+
+
+@st.fragment(run_every=EVERY_S)
+def _strip(waiting: dict[str, tuple[str, str]]) -> None:
+    for run, (name, state) in waiting.items():
+        seen = progress.look(run)
+        if seen.state != state:
+            st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(seen.share, text=text.label(f"{name}: {sentence(seen)}", longest=140))
+            page.link("monitor", "Watch it", icon="→", run=run)
+
+
+# ------------------------------------------------------------------------------------------------------------- pieces
+
+
+def sentence(seen: Progress) -> str:
+    """Where a run stands in one line."""
+    if seen.state == "queued" or not seen.total:
+        return "starting, the worker loads data and models"
+    left = f", about {format.duration(seen.eta_s)} left" if seen.eta_s else ""
+    return f"{seen.done} of {seen.total} days{left}"
+
+
+def tiles(seen: Progress) -> None:
+    """The bar and the figures below it."""
+    st.progress(seen.share, text=text.label(WAITING.get(seen.asked) or sentence(seen), longest=140))
+    last = f"{seen.ticker} {seen.day}".strip()
+    figures = [
+        ("Days done", f"{seen.done} of {seen.total}" if seen.total else format.UNKNOWN, "Sessions times tickers, training included."),
+        ("Time left", format.duration(seen.eta_s) if seen.active else format.UNKNOWN, "At the pace of the last 30 recorded days."),
+        ("Pace", f"{format.number(seen.pace_s)} s" if seen.pace_s is not None else format.UNKNOWN, "Mean time per day and ticker."),
+        ("Sign of life", f"{format.duration(seen.silent_s)} ago", "When the worker last wrote to the store."),
+        ("At work on" if seen.active else "Last day", text.label(last) or format.UNKNOWN, "Ticker and session."),
+    ]
+    with st.container(horizontal=True, gap="small"):
+        for label, value, help_ in figures:
+            st.metric(label, value, help=help_, width="content")
+
+
+def answer(run: str, seen: Progress) -> None:
+    """The answer as it is being written, letter by letter."""
+    found = progress.live(run) if seen.active else {}
+    doing = PURPOSES.get(str(found.get("purpose")), "answering")
+    where = text.label(f"{found.get('ticker')} {found.get('day')}, {doing}") if found else "nothing is being written yet"
+    st.markdown(f"**Being written** · {where}")
+    if thinking := found.get("thinking"):
+        text.plain("Thinking, which is not part of the answer:")
+        text.block(str(thinking)[-6000:], height=ANSWER_HEIGHT)
+    text.block(str(found.get("text") or "…")[-6000:], height=ANSWER_HEIGHT)
+
+
+def decisions(run: str) -> None:
+    """The five newest recorded days."""
+    rows = progress.last_decisions(run)
+    st.markdown("**Last recorded days**")
+    if rows.empty:
+        text.plain("No day is recorded yet.")
+        return
+    shown = pd.DataFrame(
+        {
+            "day": rows["day"].astype(str),
+            "ticker": rows["ticker"],
+            "verdict": [_verdict(row) for row in rows.to_dict("records")],
+            "target": [format.percent(value, digits=0) for value in rows["target_weight"]],
+            "confidence": [format.percent(value, digits=0) for value in rows["confidence"]],
+            "summary": [text.clean(_words(row), longest=300) for row in rows.to_dict("records")],
+        }
+    )
+    right = {name: st.column_config.TextColumn(alignment="right") for name in ("target", "confidence")}
+    wide = {"summary": st.column_config.TextColumn(width="large")}
+    st.dataframe(shown, hide_index=True, column_config={**right, **wide}, key="last_days", alt="The five newest recorded days")
+
+
+def _verdict(row: dict) -> str:
+    if row["phase"] == "train":
+        return f"studied: {row['study_label']}" if row["study_label"] else "studied"
+    word = theme.verdict(row["action"])
+    return f"{theme.GLYPHS[word]} {word}"
+
+
+def _words(row: dict) -> str:
+    return " ".join(str(value) for value in (row["abstained"] or row["summary"],) if value and value == value)
+
+
+def ended(view: RunView) -> None:
+    """How a run that stands still came to stand still, and where to go from here."""
+    if view.state == "done":
+        with st.container(horizontal=True, gap="medium"):
+            text.plain("The run is complete.", width="content")
+            page.link("overview", "Overview: was it better than holding?", icon="→", run=view.id)
+            page.link("days", "Days: why it traded", icon="→", run=view.id)
+        return
+    if view.state == "interrupted":
+        text.plain(
+            "The worker stopped without a word, perhaps with the machine it was on. Every recorded day is safe; Resume goes on after the last one."
+        )
+    if view.state == "failed":
+        with st.container(border=True):
+            st.badge("The run failed", color="red", icon="⚠")
+            text.plain(view.error or "The worker left no reason.")
+    tail = runs.log_tail(view.id) if view.state in ("failed", "interrupted") else ""
+    if tail:
+        st.markdown("**End of the worker's log**")
+        text.block(tail, height=ANSWER_HEIGHT)

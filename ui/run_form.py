@@ -1,0 +1,506 @@
+"""The form of a new run: what is on offer in, a draft of a RunSpec out, each sentence about a field beside that field.
+
+Widgets keep what was typed when a field is wrong, when the page is left and when another source is tried. A copy of a run
+(``?from=RUN``) is the same form with other first values: its keys carry the run's id, so that copies never mix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from agent.errors import NoData, RecollectError, SpecError
+from agent.llm import BACKENDS
+from agent.market.sources import SOURCES
+from agent.memory import EMBEDDERS
+from agent.memory.layers import PRESETS
+from agent.spec import Execution, Profile, RunSpec, Window
+from agent.strategies import STRATEGIES
+from services import drafts, runs
+from services.drafts import Offer
+from services.runs import Preflight
+from ui import draw, format, forms, page, pickers, text
+from ui.charts.coverage import MOST_TICKERS
+from ui.charts.coverage import coverage as coverage_chart
+
+AS_COPIED = "as in the copied run"
+WORDS = {  # what the choices mean, where their names do not say it
+    "demo": "demo · a synthetic market with a planted signal, offline",
+    "folder": "folder · your own prices, news and filings as Parquet or CSV",
+    "memory": "memory · the agent with layered memory",
+    "hold": "hold · buy and hold, no model",
+    "rules": "rules, no LLM · offline and deterministic",
+    "ollama": "ollama · a model on your machine",
+    "minilm": "minilm · all-MiniLM-L6-v2, bundled",
+    "sentence-transformers": "sentence-transformers · another model by name",
+    "hashing": "hashing · words only, instant, for tests",
+    "default": "default · FinMem's shapes with its known defects corrected",
+    "finmem-paper": "finmem-paper · as the paper describes it",
+    "finmem-repo": "finmem-repo · as its published code behaves",
+    "investor-bench": "investor-bench · its successor's constants",
+}
+KEPT = {"persist_state": "session"}
+
+
+class Form:
+    """One form being filled: where its widgets keep their values, and the places where findings appear."""
+
+    def __init__(self, *, key: str, copied: RunSpec | None) -> None:
+        self.key, self.copied = key, copied
+        self.given: dict[str, Any] = copied.model_dump() if copied else {}
+        self.data: dict[str, Any] = {}
+        self.whole = True  # False when a part cannot be read, so that no draft can be made of it
+        self._places: dict[str, Any] = {}
+
+    def place(self, *fields: str) -> None:
+        """Findings about ``fields`` appear here."""
+        here = st.container()
+        for field in fields:
+            self._places[field] = here
+
+    def say(self, field: str, message: str) -> None:
+        """A sentence beside the field it is about; where none is known, at the form's end."""
+        parts = field.split(".")
+        names = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+        where = next((self._places[name] for name in names if name in self._places), None)
+        with where or st.container(), st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.badge(text.label(parts[0].replace("_", " ")) or "form", color="red", icon="⚠")
+            text.plain(message)
+
+    def choose(self, field: str, label: str, choices: Sequence[str], *, value: str, help: str) -> str:
+        """One of a few named things."""
+        start = list(choices).index(value) if value in choices else 0
+        return st.selectbox(label, list(choices), index=start, key=f"{self.key}.{field}", format_func=_named, help=help, **KEPT)
+
+    def options(self, field: str, plug: Any, *, values: Mapping[str, Any], exclude: Sequence[str] = (), where: str = "") -> dict[str, Any]:
+        """The plug's own options as widgets; what they hold, or nothing and an unreadable form."""
+        made = forms.options(plug.Options, f"{self.key}.{field}.{where}", values=values, exclude=exclude)
+        if made is None:
+            self.whole = False
+        return made.model_dump() if made is not None else {}
+
+
+def _named(choice: str) -> str:
+    return WORDS.get(choice, choice.replace("_", " "))
+
+
+def section(title: str, lead: str = "") -> Any:
+    """A bordered part of the form with its heading."""
+    here = st.container(border=True)
+    with here:
+        st.subheader(title, anchor=False)
+        if lead:
+            st.caption(lead)
+    return here
+
+
+# ------------------------------------------------------------------------------------------------------------------ the market
+
+
+def market(form: Form) -> Offer | None:
+    """Source, its options, and the tickers it offers."""
+    with section("1  Market"):
+        name = form.choose(
+            "source", "Source", list(SOURCES), value=form.given.get("source", "demo"), help="Where prices, news and filings come from."
+        )
+        mine = form.given.get("source_options") if name == form.given.get("source") else None
+        values = form.options("source_options", SOURCES.load(name), values=mine or {}, where=name)
+        form.place("source", "source_options")
+        form.data |= {"source": name, "source_options": values}
+        offer = _offered(form, name, values)
+        if offer is None:
+            form.whole = False
+            return None
+        if offer.note:
+            st.badge(text.label(offer.note), color="orange", icon="⚠️", help="What a run earns here says nothing about real markets.")
+        form.data["tickers"] = _tickers(form, offer)
+        form.place("tickers")
+        return offer
+
+
+def _offered(form: Form, name: str, values: Mapping[str, Any]) -> Offer | None:
+    if not form.whole:
+        return None
+    try:
+        return listed(name, json.dumps(values, sort_keys=True, default=str))
+    except (SpecError, NoData) as error:
+        form.say("source", str(error))
+    except RecollectError as error:
+        page.banner(error)
+    return None
+
+
+def _tickers(form: Form, offer: Offer) -> list[str]:
+    """Tickers with their company, and a table of what was chosen: name, exchange, currency, first and last day."""
+    known = {item.ticker: item for item in offer.listings}
+    wanted = [name for name in form.given.get("tickers", ()) if name in known] or list(known)[:1]
+    chosen = st.multiselect(
+        "Tickers",
+        list(known),
+        default=wanted,
+        key=f"{form.key}.tickers.{_digest(form.data)}",
+        format_func=lambda name: f"{text.label(name)} · {text.label(known[name].name)}" if known[name].name else text.label(name),
+        help="One run may trade several: the capital is split equally, and each has a memory of its own.",
+        max_selections=50,
+        placeholder="Choose one or more",
+        **KEPT,
+    )
+    if chosen:
+        rows = [known[name] for name in chosen]
+        frame = pd.DataFrame(
+            {
+                "ticker": [item.ticker for item in rows],
+                "name": [text.clean(item.name, longest=80) for item in rows],
+                "exchange": [item.exchange for item in rows],
+                "currency": [item.currency for item in rows],
+                "first day": [format.day(item.first) for item in rows],
+                "last day": [format.day(item.last) for item in rows],
+            }
+        )
+        st.dataframe(frame, hide_index=True, key=f"{form.key}.chosen", alt="The chosen tickers", height=min(6, len(rows)) * 35 + 38)
+    return list(chosen)
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    """Another source is another set of widgets: a value of one is not a choice of the other."""
+    return hashlib.sha1(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+# ----------------------------------------------------------------------------------------------------------------- the windows
+
+
+def windows(form: Form, offer: Offer) -> None:
+    """Train and test window, bounded by the data, and what the data hold in them."""
+    with section("2  Windows", "Learn first, then trade. Both ends are included; the agent gets hindsight only in training."):
+        learn, trade = _first_windows(form, offer)
+        at = f"{form.key}.window.{_digest({key: form.data[key] for key in ('source', 'source_options')})}"
+        switch, *fields = st.columns([1.1, 1, 1, 1, 1], vertical_alignment="bottom")
+        with switch:
+            trains = st.toggle("Train first", value=form.copied is None or form.copied.train is not None, key=f"{at}.trains", **KEPT)
+        bounds = _bounds(offer, learn, trade)
+        ends = [
+            field.date_input(label, value=value, key=f"{at}.{label}", format="YYYY-MM-DD", disabled=not trains and n < 2, **bounds, **KEPT)
+            for n, (field, label, value) in enumerate(
+                zip(
+                    fields,
+                    ("Train from", "Train to", "Test from", "Test to"),
+                    (learn.start, learn.end, trade.start, trade.end),
+                    strict=True,
+                )
+            )
+        ]
+        form.data["train"] = {"start": ends[0], "end": ends[1]} if trains else None
+        form.data["test"] = {"start": ends[2], "end": ends[3]}
+        form.place("train", "test", "start", "end")
+        _strip(form)
+
+
+def _first_windows(form: Form, offer: Offer) -> tuple[Window, Window]:
+    """The copied run's windows, else a suggestion for this source."""
+    learn, trade = drafts.suggested(offer.first, offer.last)
+    if form.copied and form.copied.source == form.data["source"]:
+        return form.copied.train or learn, form.copied.test
+    return learn, trade
+
+
+def _bounds(offer: Offer, *shown: Window) -> dict[str, Any]:
+    """The days the data cover, widened where a copied run reaches beyond them."""
+    firsts = [offer.first or date(1990, 1, 1), *(window.start for window in shown)]
+    lasts = [offer.last or date(2039, 12, 31), *(window.end for window in shown)]
+    return {"min_value": min(firsts), "max_value": max(lasts)}
+
+
+def _strip(form: Form) -> None:
+    """How many sessions, news and filings lie in the windows, ticker by ticker."""
+    learn, trade, tickers = form.data["train"], form.data["test"], form.data["tickers"]
+    ends = [*(learn or trade).values(), *trade.values()]
+    if not tickers or any(not isinstance(day, date) for day in ends) or ends[0] > ends[3]:
+        return
+    try:
+        frame = covered(
+            form.data["source"], json.dumps(form.data["source_options"], default=str), tuple(tickers[:MOST_TICKERS]), ends[0], ends[3]
+        )
+    except RecollectError:
+        return  # the preflight says what is wrong with the data, in the same words
+    marks = [(str(trade["start"]), "test"), *([(str(learn["start"]), "train")] if learn else [])]
+    draw.chart(
+        coverage_chart(frame, dark=draw.dark(), marks=marks), key=f"{form.key}.coverage", alt="Bars, news and filings over the windows"
+    )
+    more = f" The first {MOST_TICKERS} of {len(tickers)} tickers." if len(tickers) > MOST_TICKERS else ""
+    st.caption(f"Darker is fuller, a gap is nothing at all; hover for counts.{more}")
+
+
+# -------------------------------------------------------------------------------------------------------------- who decides
+
+
+def trader(form: Form) -> None:
+    """Strategy, model and character."""
+    with section("3  Trader"):
+        left, right = st.columns(2)
+        with left:
+            strategy = form.choose(
+                "strategy", "Strategy", list(STRATEGIES), value=form.given.get("strategy", "memory"), help="What decides each day."
+            )
+        plug = STRATEGIES.load(strategy)
+        same = strategy == form.given.get("strategy")
+        form.data["strategy"] = strategy
+        form.data["strategy_options"] = form.options(
+            "strategy_options", plug, values=form.given.get("strategy_options", {}) if same else {}, where=strategy
+        )
+        if not plug.needs_model:
+            text.plain("This strategy asks no model: model, character and memory play no part.")
+            return
+        with right:
+            backend = form.choose(
+                "backend",
+                "Model backend",
+                list(BACKENDS),
+                value=form.given.get("backend", "rules"),
+                help="What reads the prompt and answers.",
+            )
+        form.data["backend"] = backend
+        mine = form.given.get("backend_options", {}) if backend == form.given.get("backend") else {}
+        form.data["backend_options"] = _backend_options(form, backend, mine)
+        form.place("backend", "backend_options", "strategy", "strategy_options", "model")
+        profile = forms.options(Profile, f"{form.key}.profile", values=form.given.get("profile"))
+        form.place("profile")
+        form.whole &= profile is not None
+        form.data["profile"] = profile.model_dump() if profile else {}
+
+
+def _backend_options(form: Form, backend: str, mine: Mapping[str, Any]) -> dict[str, Any]:
+    """The backend's options; the model of an Ollama server from the list of those installed there."""
+    model = _installed(form, mine) if backend == "ollama" else None
+    taken = {} if model is None else {"model": model}
+    with st.expander(f"All options of {text.label(backend)}", key=f"{form.key}.more.{backend}"):
+        found = form.options("backend_options", BACKENDS.load(backend), values={**mine, **taken}, exclude=list(taken), where=backend)
+    return {**found, **taken} if found else {}
+
+
+def _installed(form: Form, mine: Mapping[str, Any]) -> str:
+    """The models of the server, free text too, and whether the server answers at all."""
+    at = f"{form.key}.backend_options.ollama.base_url"
+    offered = served(str(st.session_state.get(at, mine.get("base_url", ""))))
+    first = str(mine.get("model") or (offered.models[0] if offered.models else "qwen3:8b"))
+    names = list(dict.fromkeys([first, *offered.models]))
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    with left:
+        chosen = st.selectbox(
+            "Model",
+            names,
+            index=names.index(first),
+            accept_new_options=True,
+            key=f"{form.key}.model",
+            help="Installed models are listed; any other name may be typed, as `ollama list` shows it.",
+            **KEPT,
+        )
+    if right.button("Refresh", key="refresh_models", icon=":material/refresh:", width="stretch"):
+        served.clear()
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge("✓ Ollama answers" if offered.health.ok else "⚠ Ollama", color="green" if offered.health.ok else "orange")
+        text.plain(offered.health.message, width="content")
+    if offered.health.cure and not offered.health.ok:
+        text.block(offered.health.cure)
+    return text.clean(chosen or "", longest=200).strip()
+
+
+# ------------------------------------------------------------------------------------------------------------------ the memory
+
+
+def memory(form: Form) -> None:
+    """Preset with its layers, embedder, lessons."""
+    if not STRATEGIES.load(form.data["strategy"]).needs_model:
+        return
+    with section("4  Memory"):
+        custom = form.copied is not None and drafts.is_custom(form.copied)
+        choices = [*([AS_COPIED] if custom else []), *PRESETS]
+        left, right = st.columns(2)
+        with left:
+            start = AS_COPIED if custom else form.given.get("preset", "default")
+            preset = form.choose("preset", "Preset", choices, value=start, help="A named table of constants and switches.")
+        given = form.given.get("memory", {})
+        with right:
+            embedder = form.choose(
+                "embedder",
+                "Embeddings",
+                list(EMBEDDERS),
+                value=given.get("embedder", "minilm"),
+                help="What turns a text into a vector for recall.",
+            )
+        mine = given.get("embedder_options", {}) if embedder == given.get("embedder") else {}
+        options = form.options("embedder_options", EMBEDDERS.load(embedder), values=mine, where=embedder)
+        kept = form.copied if preset == AS_COPIED else None
+        form.data["preset"] = kept.preset if kept else preset
+        form.data["memory"] = drafts.memory(preset, embedder, options, kept=kept)
+        form.data["extended_every"] = st.number_input(
+            "Lessons every … sessions",
+            min_value=0,
+            max_value=252,
+            value=form.given.get("extended_every", 5),
+            key=f"{form.key}.extended_every",
+            help=RunSpec.model_fields["extended_every"].description,
+            **KEPT,
+        )
+        form.place("preset", "memory", "extended_every")
+        _layers(form.data["memory"]["layers"])
+
+
+def _layers(layers: Sequence[Mapping[str, Any]]) -> None:
+    rows = pd.DataFrame(
+        [
+            {
+                "layer": layer["name"],
+                "starts here": ", ".join(layer["accepts"]).replace("_", " "),
+                "fades over (days)": layer["recency_days"],
+                "decay per day": layer["importance_decay"],
+                "promoted at": layer["promote_at"],
+                "demoted below": layer["demote_below"],
+                "recalled at most": layer["top_k"],
+            }
+            for layer in layers
+        ]
+    )
+    st.dataframe(rows, hide_index=True, key="preset_layers", alt="The layers of the chosen preset")
+
+
+# --------------------------------------------------------------------------------------------------------- money and identity
+
+
+def money(form: Form) -> None:
+    """Capital, fills and costs."""
+    with section("5  Money and fills"):
+        made = forms.options(Execution, f"{form.key}.execution", values=form.given.get("execution"), columns=3)
+        form.place("execution")
+        form.whole &= made is not None
+        form.data["execution"] = made.model_dump() if made else {}
+
+
+def identity(form: Form) -> None:
+    """Name and seed."""
+    with section("6  Name and seed"):
+        left, right = st.columns([3, 1])
+        with left:
+            name = st.text_input(
+                "Name",
+                value=form.given.get("name", ""),
+                max_chars=120,
+                key=f"{form.key}.name",
+                placeholder="how it is listed in the library",
+                **KEPT,
+            )
+        with right:
+            form.data["seed"] = st.number_input(
+                "Seed",
+                min_value=0,
+                max_value=2**31 - 1,
+                value=form.given.get("seed", 7),
+                key=f"{form.key}.seed",
+                help="Two runs of one spec and one seed decide the same.",
+                **KEPT,
+            )
+        form.data["name"] = text.clean(name, longest=120).strip()
+        form.place("name", "seed")
+
+
+# ------------------------------------------------------------------------------------------------------------------- the plan
+
+
+def plan(found: Preflight, seconds: float | None) -> None:
+    """What the run would be, before it is one."""
+    figures = [
+        ("Sessions to learn", f"{found.sessions_train}", "Per ticker, with hindsight."),
+        ("Sessions to trade", f"{found.sessions_test}", "Per ticker."),
+        ("Model calls", f"{found.model_calls:,}", "At most, without repeated questions."),
+        (
+            "Estimated time",
+            format.duration(seconds) if seconds is not None else "not measured",
+            "At the pace of your newest run with this model and embedder.",
+        ),
+    ]
+    with st.container(horizontal=True, gap="small"):
+        for label, value, help_ in figures:
+            st.metric(label, value, help=help_, width=160)
+
+
+def checklist(form: Form, found: Preflight) -> None:
+    """One line per check; what stops the run is said beside its field too."""
+    for check in found.checks:
+        bad = not check.ok and check.severity == "error"
+        word, colour = (
+            ("✗ stops", "red")
+            if bad
+            else ("note", "gray")
+            if check.severity == "info"
+            else ("! note", "orange")
+            if check.severity == "warning"
+            else ("✓ ok", "green")
+        )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(word, color=colour)
+            st.badge(text.label(check.what), color="gray")
+            text.plain(check.message, longest=600, width="stretch")
+        if bad and check.field:
+            form.say(check.field, check.message)
+
+
+# ---------------------------------------------------------------------------------------------- what takes a moment to find out
+
+
+@st.cache_data(ttl=120, max_entries=16, show_spinner="Reading the source …")
+def listed(source: str, options: str) -> Offer:
+    return drafts.offer(source, json.loads(options))
+
+
+@st.cache_data(ttl=120, max_entries=16, show_spinner="Counting bars, news and filings …")
+def covered(source: str, options: str, tickers: tuple[str, ...], start: date, end: date) -> pd.DataFrame:
+    return drafts.coverage(source, json.loads(options), tickers, start, end)
+
+
+@st.cache_data(ttl=20, max_entries=8, show_spinner="Asking the Ollama server …")
+def served(base_url: str) -> drafts.Served:
+    return drafts.served(base_url)
+
+
+@st.cache_data(ttl=60, max_entries=32, show_spinner="Checking data and model …")
+def checked(spec: str) -> tuple[Preflight, float | None]:
+    """The preflight of a spec as JSON, and how many seconds the run would take."""
+    asked = RunSpec.model_validate_json(spec)
+    found = runs.preflight(asked)
+    return found, drafts.estimate_s(asked, found.sessions_train + found.sessions_test)
+
+
+def look_again() -> None:
+    """Forget what was found out: the data or the server may have changed."""
+    for found in (listed, covered, served, checked):
+        found.clear()
+
+
+def copied() -> tuple[str, RunSpec | None]:
+    """Key of the form and the spec it starts from: ``?from=RUN``, remembered while the person looks at other pages."""
+    asked = pickers.read("from") or st.session_state.get("_copied_from")
+    turn = st.session_state.get("_form", 0)
+    if not asked:
+        return f"new{turn}", None
+    try:
+        found = drafts.copy_of(asked)
+    except RecollectError as error:
+        page.banner(error)
+        afresh()
+        return f"new{turn}", None
+    st.session_state["_copied_from"] = asked
+    st.query_params["from"] = asked
+    return f"new{turn}.{found.fingerprint()[:8]}", found
+
+
+def afresh() -> None:
+    """Forget the copied run and everything typed."""
+    st.session_state.pop("_copied_from", None)
+    st.query_params.pop("from", None)
+    st.session_state["_form"] = st.session_state.get("_form", 0) + 1

@@ -1,0 +1,245 @@
+"""The library of runs as a table with one chosen row, and what can be done with that run.
+
+The chosen run lives in the URL, so a reload keeps it; the table's own selection follows. A table with other rows is another table to
+the browser, so that a tick never slides to a run that somebody added above it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from agent.errors import RecollectError
+from services import archive, demo, exports, queries, runs
+from services.queries import RunView
+from ui import cards, format, live, page, pickers, run_view, text, theme, url_state
+
+ROW, HEAD, MOST_ROWS = 35, 38, 14  # pixels, pixels, rows before the table scrolls
+COLUMNS = (
+    "status",
+    "name",
+    "tickers",
+    "window",
+    "decided by",
+    "return",
+    "benchmark",
+    "excess",
+    "equity",
+    "sharpe",
+    "coverage",
+    "seed",
+    "created",
+)
+
+
+def filtered(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs that pass the search words and the status pills above the table."""
+    statuses = [name for name in theme.STATUS if name in set(frame["status"])]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = url_state.words("find", label="Find", placeholder="name, ticker, model or run id")
+        chosen = url_state.several("status", statuses, label="Status") if len(statuses) > 1 else []
+    return queries.matching(frame, words, chosen)
+
+
+def table(frame: pd.DataFrame) -> str | None:
+    """The table; returns the chosen run, which is also in the URL."""
+    ids = list(frame["run"])
+    chosen = pickers.current("run")
+    rows = [ids.index(chosen)] if chosen in ids else []
+    key = f"library_{hashlib.sha1('|'.join(ids).encode()).hexdigest()[:10]}"
+
+    def ticked() -> None:
+        now = st.session_state[key]["selection"]["rows"]
+        pickers.write(run=ids[now[0]] if now and now[0] < len(ids) else None)
+
+    st.dataframe(
+        _shown(frame),
+        hide_index=True,
+        column_config=_config(),
+        column_order=COLUMNS,
+        key=key,
+        on_select=ticked,
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
+        height=HEAD + ROW * min(MOST_ROWS, max(1, len(frame))),
+        alt="The library of runs",
+    )
+    return chosen if chosen in ids else None
+
+
+def _shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame in words: statuses with their glyph, names without anything a screen would act on."""
+    return pd.DataFrame(
+        {
+            "status": [_status(row) for row in frame[["status", "progress"]].to_dict("records")],
+            "name": [text.clean(name, longest=120) for name in frame["name"]],
+            "tickers": [text.clean(names, longest=80) for names in frame["tickers"]],
+            "window": [f"{start} → {end}" for start, end in zip(frame["test_start"], frame["test_end"], strict=True)],
+            "decided by": [text.clean(model or "rules, no LLM", longest=60) for model in frame["model"]],
+            **{name: pd.to_numeric(frame[name]) for name in ("return", "benchmark", "excess", "sharpe", "coverage", "seed")},
+            "equity": list(frame["equity"]),
+            "created": pd.to_datetime(frame["created"], utc=True),
+        }
+    )
+
+
+def _status(row: dict) -> str:
+    glyph = theme.STATUS.get(row["status"], ("", ""))[0]
+    share = f" {format.percent(row['progress'], digits=0)}" if row["status"] in ("running", "paused", "interrupted") else ""
+    return f"{glyph} {row['status']}{share}"
+
+
+def _config() -> dict:
+    column = st.column_config
+    return {
+        "status": column.TextColumn("Status", pinned=True, width=118),
+        "name": column.TextColumn("Name", width="medium"),
+        "tickers": column.TextColumn("Tickers", width=120),
+        "window": column.TextColumn("Test window", width=172),
+        "decided by": column.TextColumn("Decided by", width=120, help="The model, or the rules or strategy without one."),
+        "return": column.NumberColumn("Return", format="percent", width=76, help="After costs, over the test window."),
+        "benchmark": column.NumberColumn("Buy and hold", format="percent", width=96, help="Same tickers, capital, costs and first fill."),
+        "excess": column.NumberColumn("Difference", format="percent", width=88, help="Return minus buy and hold."),
+        "equity": column.LineChartColumn("Equity", width=120, help="Equity of the run over its test window."),
+        "sharpe": column.NumberColumn("Sharpe", format="%.2f", width=66, help="Annualised, risk-free rate 0, from daily returns."),
+        "coverage": column.NumberColumn("Coverage", format="percent", width=80, help="Share of test days with a decision."),
+        "seed": column.NumberColumn("Seed", format="%d", width=52),
+        "created": column.DatetimeColumn("Created (UTC)", format="YYYY-MM-DD HH:mm", width=134),
+    }
+
+
+# ------------------------------------------------------------------------------------------------- the chosen run
+
+
+def actions(run: str) -> None:
+    """What can be done with the chosen run."""
+    view = queries.run(run)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
+            cards.status(view.state)
+            st.badge(text.label(live.decider(view)), color="gray")
+            if view.note:
+                st.badge(text.label(view.note), color="orange", icon="⚠️")
+        if view.error:
+            text.plain(view.error)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if view.done and st.button("Open", key="open_run", type="primary", icon=":material/insights:", help="Its overview."):
+                page.go("overview", run=run)
+            if st.button("Monitor", key="monitor_run", icon=":material/monitor_heart:"):
+                page.go("monitor", run=run)
+            if st.button(
+                "Duplicate", key="duplicate_run", icon=":material/content_copy:", help="A new run with the same settings to change."
+            ):
+                page.go("new_run", **{"from": run})
+            live.controls(view, key="library")
+            _export(view)
+            if st.button("Delete…", key="delete_run", icon=":material/delete:", disabled=view.state in runs.ACTIVE):
+                st.session_state["_deleting"] = run
+        if st.session_state.get("_deleting") == run:
+            _confirm(view)
+
+
+def _export(view: RunView) -> None:
+    with st.popover("Export", icon=":material/download:", disabled=not view.done):
+        text.plain("Everything of the run in open formats: spec, days, prompts and answers, memory events, trades, equity, metrics.")
+        st.download_button(
+            "Download as zip",
+            data=lambda: archive.zipped(view.id),
+            file_name=f"recollect-{view.id}.zip",
+            mime="application/zip",
+            on_click="ignore",
+            key="export_zip",
+        )
+        folder = st.text_input("Or write it into this folder", key="export_folder", placeholder="a new or empty folder on this machine")
+        if st.button("Write the folder", key="export_write", disabled=not folder.strip()):
+            _write(view.id, folder.strip())
+
+
+def _write(run: str, folder: str) -> None:
+    try:
+        counts = exports.export(run, Path(folder).expanduser())
+    except RecollectError as error:
+        page.banner(error)
+    else:
+        text.plain(f"Written to {Path(folder).expanduser()}: {sum(counts.values()):,} rows in {len(counts) + 3} files.")
+
+
+def _confirm(view: RunView) -> None:
+    """Nothing is removed before this box, which names what would be."""
+    with st.container(border=True):
+        st.badge("Delete for ever?", color="red", icon="⚠")
+        text.plain(f"“{view.name}” (run {view.id}) and everything that belongs to it will be removed from this machine:")
+        found = runs.belongings(view.id)
+        text.plain(
+            "\n".join(f"• {count:,} {what}" for what, count in found.items()) or "• its entry in the library; nothing else was recorded"
+        )
+        with st.container(horizontal=True):
+            if st.button("Yes, delete this run", key="delete_yes", type="primary"):
+                st.session_state.pop("_deleting")
+                with run_view.told():
+                    runs.delete(view.id)
+                pickers.write(run=None)
+                st.rerun()
+            if st.button("Keep it", key="delete_no"):
+                st.session_state.pop("_deleting")
+                st.rerun()
+
+
+# ----------------------------------------------------------------------------------------------- the first minutes
+
+
+@st.cache_resource(show_spinner=False)
+def _first_start(store_url: str) -> str | None:
+    """Make the demo run once per server and library, however many tabs open at the same time."""
+    return demo.ensure()
+
+
+def first_start() -> str | None:
+    """Start the demo run if this library has never had one; its id if it was started now."""
+    return _first_start(runs.store().url)
+
+
+def nothing_yet() -> None:
+    """An empty library that teaches."""
+    page.empty(
+        "No run yet",
+        "A run is one trader on one period of one market. It reads the day's news and filings, remembers, decides and trades; "
+        "you see every step. The demo needs no model, no key and no network.",
+        ("new_run", "Set up a run"),
+    )
+    if st.button("Make the demo run", key="make_demo", type="primary", icon=":material/play_arrow:"):
+        with run_view.told():
+            runs.submit(demo.spec())
+        st.rerun()
+
+
+def welcome(view: RunView) -> None:
+    """What a stranger looks at, and the most telling place to begin."""
+    with st.container(border=True):
+        st.subheader("What you are looking at", anchor=False)
+        text.plain(
+            "A trader with layered memory on a synthetic market with a planted signal: fictional companies whose news and filings pay "
+            "off days, weeks or a year later. It was decided by rules, no LLM, so that it runs offline. It shows how the program works "
+            "and says nothing about real markets."
+        )
+        with st.container(horizontal=True, gap="medium"):
+            if view.state == "done" and (worst := queries.worst_day(view.id)):
+                page.link("days", "Open its worst day against buy-and-hold", icon="→", run=view.id, ticker=worst[0], day=worst[1])
+                page.link("overview", "Was it better than holding?", icon="→", run=view.id)
+            page.link("new_run", "Start a run of your own", icon="→")
+
+
+def interrupted(views: list[RunView]) -> None:
+    """Runs whose worker is gone, each with the offer to go on."""
+    for view in views:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.badge("⚡\ufe0e interrupted", color="orange")
+            text.plain(f"{view.name} stopped without a word after {view.done} of {view.total or '?'} days.", width="content")
+            if st.button("Resume", key=f"resume_{view.id}", icon=":material/play_arrow:"):
+                with run_view.told():
+                    runs.resume(view.id)
+                st.rerun()
