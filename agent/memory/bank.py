@@ -27,6 +27,7 @@ from agent.records import EventKind, Memory, MemoryEvent, MemoryKind, MemoryStat
 
 _DAY = 86_400.0
 _BLOCK = 512  # drafts compared at a time
+_LARGE = 2048  # rows from which it pays to leave out the hopeless ones
 
 
 class Draft(Record):
@@ -71,7 +72,7 @@ class MemoryBank:
         self.query_vector: np.ndarray | None = None
         self._home: dict[str, LayerSpec] = {kind: layer for layer in spec.layers for kind in layer.accepts}
         self._tables = {layer.name: LayerTable(layer, embedder.dimension) for layer in spec.layers}
-        self._place: dict[int, tuple[str, int]] = {}
+        self._rows: dict[int, Row] = {}
         self._memories: dict[int, Memory] = {}
         self._dead: dict[int, MemoryState] = {}
         self._same: dict[tuple[str, str], list[int]] = {}
@@ -96,10 +97,9 @@ class MemoryBank:
     def advance(self) -> None:
         """Forget what has faded; where the preset says so, also the day's moves between layers."""
         for table in self._tables.values():
-            rows = table.faded(self.now)
-            for memory_id in sorted(table["id"][rows].tolist()):
-                self._forget(memory_id)
-            if len(rows) or self.now >= table.next_expiry:
+            if gone := table.faded(self.now):
+                for memory_id in gone:
+                    self._forget(memory_id)
                 table.settle_expiry()
         self.settle()
 
@@ -123,8 +123,9 @@ class MemoryBank:
         given = list(drafts)
         for draft in given:
             self._refuse_unknowable(draft)
-        order = sorted(range(len(given)), key=lambda i: _canonical(given[i]))
-        fresh = [item for i in order if (item := self._weigh(i, given[i])) is not None]
+        words = [content_hash(draft.title, draft.text) for draft in given]
+        order = sorted(range(len(given)), key=lambda i: _canonical(given[i], words[i]))
+        fresh = [item for i in order if (item := self._weigh(i, given[i], words[i])) is not None]
         if not fresh:
             return []
         vectors = self._embed([embedding_text(item.draft.title, item.draft.text) for item in fresh])
@@ -148,11 +149,11 @@ class MemoryBank:
         if draft.kind not in self._home:
             raise ValueError(f"no layer accepts memories of kind {draft.kind!r}")
 
-    def _weigh(self, order: int, draft: Draft) -> _Fresh | None:
+    def _weigh(self, order: int, draft: Draft, content: str) -> _Fresh | None:
         """The draft with its layer and importance; None if it is blank, a copy, or would be forgotten at once."""
         if not draft.text.strip():
             return None
-        content, layer = content_hash(draft.title, draft.text), self._home[draft.kind]
+        layer = self._home[draft.kind]
         twin = self._copy_of(draft, content, layer.name)
         if twin is not None:
             self._merge(twin, draft)
@@ -163,6 +164,8 @@ class MemoryBank:
                 layer.birth_values, layer.birth_odds, rule=self.spec.birth, seed=self.seed, ticker=self.ticker, content_hash=content
             )
         age = self.now - self._clock(draft.event_time)
+        if age <= 0 and value >= layer.forget_importance:
+            return _Fresh(order, draft, layer.name, content, value)
         if scoring.recency(age, span=layer.recency_days) < layer.forget_recency:
             return None
         if scoring.importance(value, age, decay=layer.importance_decay) < layer.forget_importance:
@@ -171,7 +174,7 @@ class MemoryBank:
 
     def _copy_of(self, draft: Draft, content: str, layer: str) -> int | None:
         """A live memory with the same words: the same item again, or another one that reports the same within ``merge_days``."""
-        if not self.spec.layer(layer).merges:
+        if not self._tables[layer].spec.merges:
             return None
         for memory_id in self._same.get((draft.kind, content), ()):
             memory = self._memories[memory_id]
@@ -233,7 +236,8 @@ class MemoryBank:
         )
         self._memories[memory.id] = memory
         self._same.setdefault((memory.kind, memory.content_hash), []).append(memory.id)
-        self._place[memory.id] = (state.layer, self._tables[state.layer].append(row, vector))
+        self._rows[memory.id] = row
+        self._tables[state.layer].append(row, vector)
 
     # ------------------------------------------------------------------------------------------------------------------ recall
 
@@ -246,13 +250,13 @@ class MemoryBank:
         self.query_vector = vector.astype(np.float32)
         found: list[Recall] = []
         for name, table in self._tables.items():
-            if table.count:
+            if table.live:
                 found += self._rank(name, table, vector)
         return tuple(found)
 
     def _rank(self, name: str, table: LayerTable, query: np.ndarray) -> list[Recall]:
         wanted = table.spec.top_k + self.spec.near_misses
-        rows = self._candidates(name, table, wanted)
+        rows = self._candidates(table, wanted, query.astype(np.float32))
         similarity = scoring.cosines(table.vectors[rows], query)
         recency, importance = table.recency(rows, self.now), table.importance(rows, self.now)
         ids = table["id"][rows]
@@ -260,38 +264,48 @@ class MemoryBank:
             recency = np.array([self._held[i].ranked if i in self._held else r for i, r in zip(ids.tolist(), recency.tolist())])
         score = scoring.score(similarity, recency, importance)
         best = np.lexsort((ids, -table["event"][rows], -score))[:wanted]
+        worth = np.minimum(importance[best], 100.0) / 100.0
+        parts = (ids[best].tolist(), similarity[best].tolist(), recency[best].tolist(), worth.tolist(), score[best].tolist())
         return [
-            Recall(
-                memory_id=int(ids[i]),
-                layer=name,
-                rank=rank,
-                similarity=float(similarity[i]),
-                recency=float(recency[i]),
-                importance=min(float(importance[i]), 100.0) / 100.0,
-                score=float(score[i]),
-                near_miss=rank > table.spec.top_k,
-            )
-            for rank, i in enumerate(best.tolist(), 1)
+            Recall(memory_id=i, layer=name, rank=n, similarity=s, recency=r, importance=w, score=total, near_miss=n > table.spec.top_k)
+            for n, (i, s, r, w, total) in enumerate(zip(*parts, strict=True), 1)
         ]
 
-    def _candidates(self, name: str, table: LayerTable, wanted: int) -> np.ndarray:
+    def _candidates(self, table: LayerTable, wanted: int, query: np.ndarray) -> np.ndarray:
         """Rows that can be among the ``wanted`` best: all whose float32 score is within rounding error of the last place."""
         visible = self._visible(table)
-        count = table.count if visible is None else int(visible.sum())
+        count = table.live if visible is None else int(visible.sum())
         if count <= wanted:
-            return np.arange(table.count) if visible is None else np.flatnonzero(visible)
-        rough = table.matrix() @ self.query_vector
-        rough += table.approximate(self.now)
+            return np.flatnonzero(table["id"] >= 0 if visible is None else visible)
+        partial = table.approximate(self.now)
         for memory_id, held in self._held.items():
-            layer, at = self._place.get(memory_id, ("", 0))
-            if layer == name:
-                rough[at] += held.ranked - float(table.recency(at, self.now))
+            row = self._rows.get(memory_id)
+            if row is not None and row.layer == table.spec.name:
+                partial[row.at] += held.ranked - float(table.recency(row.at, self.now))
         if visible is not None:
-            rough[~visible] = -np.inf
-        last = np.partition(rough, table.count - wanted)[table.count - wanted]
-        # worst case of a float32 dot product of unit vectors, on both sides, plus the rounding of the other two terms
-        error = 2 * (self.embedder.dimension * 6e-8 + 1e-5)
-        return np.flatnonzero(rough >= last - np.float32(error))
+            partial[~visible] = -np.inf
+        error = _rounding(self.embedder.dimension)
+        able = self._able(table, partial, wanted, query)
+        rough = table.vectors[able] @ query
+        rough += partial[able]
+        last = np.partition(rough, len(rough) - wanted)[len(rough) - wanted]
+        found = np.flatnonzero(rough >= last - error)
+        return found + able.start if isinstance(able, slice) else able[found]
+
+    def _able(self, table: LayerTable, partial: np.ndarray, wanted: int, query: np.ndarray) -> slice | np.ndarray:
+        """Rows that could still win with a similarity of 1, judged by the scores of the most promising few; at least ``wanted``.
+
+        The others, mostly the oldest, need no product: on a large layer that is more than half of the work.
+        """
+        everything = slice(0, table.used)
+        if table.used < _LARGE:
+            return everything
+        few = np.argpartition(partial, table.used - 4 * wanted)[table.used - 4 * wanted :]
+        scores = np.sort(table.vectors[few] @ query + partial[few])
+        able = np.flatnonzero(partial >= scores[-wanted] - 1 - _rounding(len(query)))
+        if len(able) * 4 < table.used:
+            return able
+        return slice(int(able[0]), table.used)  # rows lie in the order they came: the tail without copying
 
     def _visible(self, table: LayerTable) -> np.ndarray | None:
         """Which rows may be seen now; None when that is all of them."""
@@ -309,9 +323,9 @@ class MemoryBank:
         """Log which live memories a decision rests on; the ids that were ignored because they are unknown or forgotten."""
         cited = sorted({memory_id for ids in ids_by_layer.values() for memory_id in ids})
         for memory_id in cited:
-            if memory_id in self._place:
+            if memory_id in self._rows:
                 self._log("cited", memory_id)
-        return tuple(memory_id for memory_id in cited if memory_id not in self._place)
+        return tuple(memory_id for memory_id in cited if memory_id not in self._rows)
 
     def credit(self, stances: Mapping[int, int], verdict: int, reason: str) -> tuple[int, ...]:
         """Let memories answer for an outcome: importance += step * stance * verdict; then promote who has earned it.
@@ -321,7 +335,7 @@ class MemoryBank:
         """
         ignored, praised = [], []
         for memory_id in sorted(stances):
-            if memory_id not in self._place or self._barred(memory_id):
+            if memory_id not in self._rows or self._barred(memory_id):
                 ignored.append(memory_id)
                 continue
             sign = int(np.sign(stances[memory_id] * verdict))
@@ -334,12 +348,10 @@ class MemoryBank:
         return tuple(ignored)
 
     def _barred(self, memory_id: int) -> bool:
-        return not self.spec.credit_after_move and self._row(memory_id).blocked
+        return not self.spec.credit_after_move and self._rows[memory_id].blocked
 
     def _credit_one(self, memory_id: int, sign: int, reason: str) -> None:
-        name, at = self._place[memory_id]
-        table = self._tables[name]
-        row, before = table.row(at), float(table.importance(at, self.now))
+        row, before = self._rows[memory_id], self.importance_now(memory_id)
         row.access += 1
         row.positive += sign > 0
         row.negative += sign < 0
@@ -347,26 +359,25 @@ class MemoryBank:
         after = before + step if sign else before
         row.importance = min(max(after, 0.0), 100.0) if self.spec.clip_importance else after
         row.as_of = self.now
-        table.put(at, row)
+        self._tables[row.layer].write(row)
         self._log("credited", memory_id, delta=row.importance - before, reason=reason)
 
     # -------------------------------------------------------------------------------------------------------------------- moves
 
     def _promote_if_earned(self, memory_id: int, reason: str) -> None:
-        name, at = self._place[memory_id]
-        table, target = self._tables[name], self.spec.above(name)
-        threshold = table.spec.promote_at
-        if threshold is not None and target is not None and table.importance(at, self.now) >= threshold:
+        layer = self._tables[self._rows[memory_id].layer].spec
+        target, threshold = self.spec.above(layer.name), layer.promote_at
+        if threshold is not None and target is not None and self.importance_now(memory_id) >= threshold:
             self._move(memory_id, target, "promoted", reason)
 
     def _sweep(self, layer: LayerSpec) -> None:
         """Move what stands beyond a threshold of one layer today."""
         table, up = self._tables[layer.name], None if self.spec.promote_only_on_credit else layer.promote_at
-        if not table.count or (up is None and layer.demote_below is None):
+        if not table.live or (up is None and layer.demote_below is None):
             return
-        worth = table.importance(np.arange(table.count), self.now)
-        rising = table["id"][worth >= up].tolist() if up is not None else []
-        falling = table["id"][worth < layer.demote_below].tolist() if layer.demote_below is not None else []
+        ids, worth = table["id"], table.importance(slice(table.used), self.now)
+        rising = ids[worth >= up].tolist() if up is not None else []
+        falling = ids[(worth < layer.demote_below) & (ids >= 0)].tolist() if layer.demote_below is not None else []
         above, below = self.spec.above(layer.name), self.spec.below(layer.name)
         for memory_id in sorted(rising):
             if above is not None:
@@ -380,19 +391,19 @@ class MemoryBank:
         if self._moved.get(memory_id, 0) >= self.spec.moves_per_day:
             return
         self._moved[memory_id] = self._moved.get(memory_id, 0) + 1
-        name, at = self._place[memory_id]
-        table, goal = self._tables[name], self._tables[target]
-        row, vector = table.row(at), table.vectors[at].copy()
+        row, vector = self._rows[memory_id], self._vector(memory_id)
+        source, goal = self._tables[row.layer], self._tables[target]
         self._hold(memory_id, kind)
-        row.importance, row.as_of = float(table.importance(at, self.now)), self.now
+        worth = self.importance_now(memory_id)
+        source.remove(row)
+        row.importance, row.as_of = worth, self.now
         row.blocked = row.blocked or not self.spec.credit_after_move
         if kind == "promoted":
             row.anchor = self.now
         elif self.spec.demoted_clock == "scaled":
-            row.anchor = self.now - (self.now - row.anchor) * goal.spec.recency_days / table.spec.recency_days
-        self._take_out(memory_id)
-        self._place[memory_id] = (target, goal.append(row, vector))
-        self._log(kind, memory_id, before_layer=name, reason=reason)
+            row.anchor = self.now - (self.now - row.anchor) * goal.spec.recency_days / source.spec.recency_days
+        goal.append(row, vector)
+        self._log(kind, memory_id, before_layer=source.spec.name, reason=reason)
 
     def _hold(self, memory_id: int, kind: EventKind) -> None:
         """Keep the recency computed before the move until the next session, where the preset stores it."""
@@ -403,37 +414,30 @@ class MemoryBank:
         self._held[memory_id] = _Held(shown, before.ranked if self.spec.recency_on_move_day == "stored_compound" else shown)
 
     def _forget(self, memory_id: int) -> None:
-        name, at = self._place[memory_id]
-        table, state = self._tables[name], self.state(memory_id)
-        recency, importance = float(table.recency(at, self.now)), float(table.importance(at, self.now))
+        row, memory = self._rows[memory_id], self._memories[memory_id]
+        table, importance = self._tables[row.layer], self.importance_now(memory_id)
+        recency = float(table.recency(row.at, self.now))
         reason = f"recency {recency:.4f}" if recency < table.spec.forget_recency else f"importance {importance:.2f}"
-        self._dead[memory_id] = state
-        self._log("forgotten", memory_id, before_layer=name, reason=reason)
-        memory = self._memories[memory_id]
+        self._dead[memory_id] = self.state(memory_id)
+        self._log("forgotten", memory_id, before_layer=row.layer, reason=reason)
         copies = self._same[(memory.kind, memory.content_hash)]
         copies.remove(memory_id)
         if not copies:
             del self._same[(memory.kind, memory.content_hash)]
-        self._take_out(memory_id)
-
-    def _take_out(self, memory_id: int) -> None:
-        name, at = self._place.pop(memory_id)
-        moved_in = self._tables[name].remove(at)
-        if moved_in is not None:
-            self._place[moved_in] = (name, at)
+        table.remove(self._rows.pop(memory_id))
 
     # --------------------------------------------------------------------------------------------------------------------- look
 
     def live(self) -> dict[str, int]:
         """Live memories per layer."""
-        return {name: table.count for name, table in self._tables.items()}
+        return {name: table.live for name, table in self._tables.items()}
 
     def ids(self) -> list[int]:
         """Ids of all live memories, ascending."""
-        return sorted(self._place)
+        return sorted(self._rows)
 
     def alive(self, memory_id: int) -> bool:
-        return memory_id in self._place
+        return memory_id in self._rows
 
     def get(self, memory_id: int) -> Memory:
         """The memory, forgotten or not."""
@@ -443,9 +447,9 @@ class MemoryBank:
         """The stored state; of a forgotten memory the last one."""
         if memory_id in self._dead:
             return self._dead[memory_id]
-        row = self._row(memory_id)
+        row = self._rows[memory_id]
         return MemoryState(
-            layer=self._place[memory_id][0],
+            layer=row.layer,
             importance=row.importance,
             importance_as_of=row.as_of,
             recency_anchor=row.anchor,
@@ -457,24 +461,19 @@ class MemoryBank:
 
     def importance_now(self, memory_id: int) -> float:
         """Importance of a live memory at this moment."""
-        name, at = self._place[memory_id]
-        return float(self._tables[name].importance(at, self.now))
+        row = self._rows[memory_id]
+        return float(self._tables[row.layer].importance(row.at, self.now))
 
     def recency_now(self, memory_id: int) -> float:
         """Recency of a live memory at this moment, in (0, 1]."""
         if memory_id in self._held:
             return self._held[memory_id].shown
-        name, at = self._place[memory_id]
-        return float(self._tables[name].recency(at, self.now))
+        row = self._rows[memory_id]
+        return float(self._tables[row.layer].recency(row.at, self.now))
 
     def vectors(self, ids: Iterable[int]) -> dict[int, np.ndarray]:
         """Unit float32 vectors of those of ``ids`` that are live."""
-        found = {}
-        for memory_id in ids:
-            if memory_id in self._place:
-                name, at = self._place[memory_id]
-                found[memory_id] = self._tables[name].vectors[at].copy()
-        return found
+        return {memory_id: self._vector(memory_id) for memory_id in ids if memory_id in self._rows}
 
     def drain(self) -> tuple[MemoryEvent, ...]:
         """The events since the last call, in order."""
@@ -523,9 +522,9 @@ class MemoryBank:
             raise RuntimeError("begin() a session before using the bank")
         return self.session
 
-    def _row(self, memory_id: int) -> Row:
-        name, at = self._place[memory_id]
-        return self._tables[name].row(at)
+    def _vector(self, memory_id: int) -> np.ndarray:
+        row = self._rows[memory_id]
+        return self._tables[row.layer].vectors[row.at].copy()
 
     def _clock(self, moment: datetime) -> float:
         """Clock reading from which a text that describes ``moment`` fades: FinMem's sessions only count from when it was read."""
@@ -562,12 +561,12 @@ class _Neighbours:
 
     def _propose(self, table: LayerTable, orders: list[int], times: np.ndarray, vectors: np.ndarray) -> None:
         low = self._limit - 1e-4  # more than the rounding of a float32 product
-        rows = np.flatnonzero((table["event"] >= times.min() - self._span) & (table["event"] <= times.max() + self._span))
-        dense = len(rows) * 2 > table.count
-        near, ids = (table.matrix(), table["id"]) if dense else (table.vectors[rows], table["id"][rows])
+        recent = table["event"] >= times.min() - self._span
+        first = int(recent.argmax()) if recent.any() else table.used  # rows lie in the order they came: the rest is too old
+        near, ids = table.matrix()[first:], table["id"][first:].copy()
         for start in range(0, len(orders), _BLOCK):
             block = vectors[start : start + _BLOCK]
-            for i, other in np.argwhere(block @ near.T >= low).tolist():
+            for i, other in np.argwhere((block @ near.T >= low) & (ids >= 0)).tolist():
                 self._known.setdefault(orders[start + i], []).append(int(ids[other]))
             for i, other in np.argwhere(block @ vectors.T >= low).tolist():
                 if other < start + i:
@@ -581,16 +580,20 @@ class _Neighbours:
         when, query = _days(item.draft.event_time), scoring.unit(vector)
         best: tuple[float, int] | None = None
         for memory_id in [*known, *(self._born[order] for order in twins if order in self._born)]:
-            name, at = self._bank._place[memory_id]
-            table = self._bank._tables[name]
-            likeness = float(scoring.cosines(table.vectors[at : at + 1], query)[0])
-            if likeness >= self._limit and abs(float(table["event"][at]) - when) <= self._span:
+            row = self._bank._rows[memory_id]
+            likeness = float(scoring.cosines(self._bank._tables[row.layer].vectors[row.at : row.at + 1], query)[0])
+            if likeness >= self._limit and abs(row.event - when) <= self._span:
                 best = min(best or (-likeness, memory_id), (-likeness, memory_id))
         return best[1] if best else None
 
     def add(self, item: _Fresh, memory_id: int) -> None:
         """A draft has become a memory that later ones may equal."""
         self._born[item.order] = memory_id
+
+
+def _rounding(dimension: int) -> np.float32:
+    """Most that two float32 scores can err: a dot product of unit vectors in its worst case, and the other two terms."""
+    return np.float32(2 * (dimension * 6e-8 + 1e-5))
 
 
 def content_hash(title: str, text: str) -> str:
@@ -608,9 +611,8 @@ def _source(draft: Draft) -> str:
     return draft.source_id or draft.document_id
 
 
-def _canonical(draft: Draft) -> tuple:
+def _canonical(draft: Draft, words: str) -> tuple:
     """An order of drafts that does not depend on how they came; the chunks of a document stay in line."""
-    words = content_hash(draft.title, draft.text)
     return (draft.event_time, draft.available_at, draft.kind, draft.document_id, draft.chunk, _source(draft), words)
 
 

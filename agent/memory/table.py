@@ -1,6 +1,7 @@
 """The live memories of one layer: one growing float32 matrix and a column per number, so that ranking is one product.
 
-Rows are in no order: a deleted row is filled by the last one. Whatever is computed from a row must therefore not depend on its place.
+Rows stay in the order in which they came. A removed row is only blotted out (its score is minus infinity) until a quarter of the table
+is dead; then the table is packed. What is computed from a row never depends on its place.
 """
 
 from __future__ import annotations
@@ -13,19 +14,16 @@ import numpy as np
 from agent.memory import scoring
 from agent.memory.layers import LayerSpec
 
-_COLUMNS: dict[str, type] = {
-    "id": np.int64,
-    "anchor": np.float64,
-    "importance": np.float64,
-    "as_of": np.float64,
-    "event": np.float64,
-    "visible": np.float64,
-    "born": np.int64,
-    "access": np.int64,
-    "positive": np.int64,
-    "negative": np.int64,
-    "blocked": np.bool_,
-    "expiry": np.float64,
+# what ranking and fading need of a row, and the value that hides a removed one
+_COLUMNS: dict[str, tuple[type, float]] = {
+    "id": (np.int64, -1),
+    "anchor": (np.float64, 0.0),
+    "importance": (np.float64, -math.inf),
+    "as_of": (np.float64, math.inf),
+    "event": (np.float64, -math.inf),
+    "visible": (np.float64, math.inf),
+    "born": (np.int64, -(2**62)),
+    "expiry": (np.float64, math.inf),
 }
 _SLACK = 1e-6  # clock units by which the estimated day of forgetting may be early; the exact test decides
 
@@ -45,76 +43,74 @@ class Row:
     positive: int = 0
     negative: int = 0
     blocked: bool = False
+    layer: str = ""
+    at: int = -1
+    expiry: float = math.inf
 
 
 class LayerTable:
     """Append, remove, and answer what fades when."""
 
     def __init__(self, spec: LayerSpec, dimension: int) -> None:
-        self.spec, self.count = spec, 0
+        self.spec, self.used, self.live = spec, 0, 0
         self.vectors = np.empty((64, dimension), np.float32)
-        self.columns: dict[str, np.ndarray] = {name: np.empty(64, kind) for name, kind in _COLUMNS.items()}
+        self.columns: dict[str, np.ndarray] = {name: np.empty(64, kind) for name, (kind, _) in _COLUMNS.items()}
+        self.rows: list[Row] = []
         self.next_expiry = math.inf
         self.newest_visible = -math.inf
 
     def __getitem__(self, column: str) -> np.ndarray:
-        """A view of the live part of a column."""
-        return self.columns[column][: self.count]
+        """A view of the used part of a column; removed rows have the id -1."""
+        return self.columns[column][: self.used]
 
     def matrix(self) -> np.ndarray:
-        return self.vectors[: self.count]
+        return self.vectors[: self.used]
 
-    def append(self, row: Row, vector: np.ndarray) -> int:
-        """Add a memory; its row number."""
-        if self.count == len(self.vectors):
+    def append(self, row: Row, vector: np.ndarray) -> None:
+        """Add a memory; the row learns where it lies."""
+        if self.used == len(self.vectors):
             self._grow()
-        at = self.count
-        self.count += 1
-        self.vectors[at] = vector
-        self.put(at, row)
+        row.layer, row.at = self.spec.name, self.used
+        self.vectors[self.used] = vector
+        self.rows.append(row)
+        self.used += 1
+        self.live += 1
         self.newest_visible = max(self.newest_visible, row.visible)
-        return at
+        self.write(row)
 
-    def put(self, at: int, row: Row) -> None:
-        """Write a row's numbers in place."""
-        for name in _COLUMNS:
-            if name != "expiry":
-                self.columns[name][at] = getattr(row, name)
-        self.columns["expiry"][at] = expiry = self._expiry(row)
-        self.next_expiry = min(self.next_expiry, expiry)
+    def write(self, row: Row) -> None:
+        """Carry a changed row into the columns."""
+        row.expiry = self._expiry(row)
+        for name, column in self.columns.items():
+            column[row.at] = getattr(row, name)
+        self.next_expiry = min(self.next_expiry, row.expiry)
 
-    def row(self, at: int) -> Row:
-        return Row(**{name: self.columns[name][at].item() for name in _COLUMNS if name != "expiry"})
-
-    def remove(self, at: int) -> int | None:
-        """Delete a row; the id of the memory that now lies there, if another one moved in."""
-        last = self.count = self.count - 1
-        if at == last:
-            return None
-        self.vectors[at] = self.vectors[last]
-        for column in self.columns.values():
-            column[at] = column[last]
-        return int(self.columns["id"][at])
+    def remove(self, row: Row) -> None:
+        for name, (_, hidden) in _COLUMNS.items():
+            self.columns[name][row.at] = hidden
+        self.live -= 1
+        if self.used - self.live > max(64, self.used // 4):
+            self._pack()
 
     # ------------------------------------------------------------------------------------------------------------- closed forms
 
-    def recency(self, at: int | np.ndarray, now: float) -> np.ndarray:
+    def recency(self, at: int | slice | np.ndarray, now: float) -> np.ndarray:
         return scoring.recency(now - self.columns["anchor"][at], span=self.spec.recency_days)
 
-    def importance(self, at: int | np.ndarray, now: float) -> np.ndarray:
+    def importance(self, at: int | slice | np.ndarray, now: float) -> np.ndarray:
         return scoring.importance(self.columns["importance"][at], now - self.columns["as_of"][at], decay=self.spec.importance_decay)
 
-    def faded(self, now: float) -> np.ndarray:
-        """Rows whose recency or importance has fallen below the layer's thresholds (strictly)."""
+    def faded(self, now: float) -> list[int]:
+        """Ids whose recency or importance has fallen below the layer's thresholds (strictly), ascending."""
         if now < self.next_expiry - _SLACK:
-            return np.empty(0, np.int64)
+            return []
         due = np.flatnonzero(self["expiry"] <= now + _SLACK)
         gone = (self.recency(due, now) < self.spec.forget_recency) | (self.importance(due, now) < self.spec.forget_importance)
-        return due[gone]
+        return sorted(self["id"][due[gone]].tolist())
 
     def settle_expiry(self) -> None:
         """Recompute the nearest day of forgetting after removals."""
-        self.next_expiry = float(self["expiry"].min()) if self.count else math.inf
+        self.next_expiry = float(self["expiry"].min()) if self.used else math.inf
 
     def approximate(self, now: float) -> np.ndarray:
         """recency + importance / 100 of every row in float32, good to about 1e-6: for finding candidates, never for ranking."""
@@ -145,6 +141,17 @@ class LayerTable:
         room = len(self.vectors) * 3 // 2
         self.vectors = _longer(self.vectors, room)
         self.columns = {name: _longer(column, room) for name, column in self.columns.items()}
+
+    def _pack(self) -> None:
+        """Close the gaps, in order."""
+        keep = np.flatnonzero(self["id"] >= 0)
+        self.vectors[: len(keep)] = self.vectors[keep]
+        for column in self.columns.values():
+            column[: len(keep)] = column[keep]
+        self.rows = [self.rows[at] for at in keep.tolist()]
+        for at, row in enumerate(self.rows):
+            row.at = at
+        self.used = len(keep)
 
 
 def _longer(array: np.ndarray, room: int) -> np.ndarray:

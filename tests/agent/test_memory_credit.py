@@ -159,6 +159,16 @@ def test_finmem_repo_ignores_credit_for_whatever_has_moved() -> None:
     assert bank.importance_now(memory) == pytest.approx(79.04, abs=1e-9) and bank.state(memory).access_count == 0
 
 
+def test_finmem_repo_lets_importance_grow_past_a_hundred_but_scores_it_as_a_hundred() -> None:
+    bank = go(make_bank("finmem-repo"), 0)
+    (memory,) = bank.remember([draft("a", "immediate_reflection", value=80)])
+    for _ in range(3):
+        bank.credit({memory: 1}, 1, "")
+    (recall,) = bank.recall("a")
+    assert bank.importance_now(memory) == 110 and recall.importance == 1.0
+    assert recall.score == pytest.approx(recall.similarity + 1.0 + 1.0, abs=1e-12)
+
+
 def test_finmem_repo_ranks_a_promoted_memory_by_its_old_compound_for_a_day() -> None:
     bank = go(make_bank("finmem-repo"), 0)
     (memory,) = bank.remember([draft("a", value=90)])

@@ -77,7 +77,7 @@ def test_similarity_is_the_cosine_whatever_the_lengths_of_the_vectors() -> None:
 def test_ties_go_to_the_newer_event_and_then_to_the_older_memory() -> None:
     same = {t: [1, 0, 0, 0] for t in ("q", "x1", "x2", "x3", "x4")}
     spec = preset("finmem-paper")
-    still = tuple(layer.model_copy(update={"recency_days": 1e15, "importance_decay": 1.0}) for layer in spec.layers)
+    still = tuple(layer.model_copy(update={"recency_days": 1e30, "importance_decay": 1.0}) for layer in spec.layers)
     bank = go(make_bank(spec.model_copy(update={"layers": still}), ChosenVectors(4, same)), 5)
     bank.remember([draft(t, day=d, value=50) for t, d in (("x1", 1), ("x2", 3), ("x3", 3), ("x4", 2))])
     assert [bank.get(r.memory_id).text for r in bank.recall("q")] == ["x2", "x3", "x4", "x1"]
@@ -87,6 +87,31 @@ def test_many_equal_scores_still_give_one_answer() -> None:
     bank = go(make_bank(embedder=ChosenVectors(4, {str(n): [1, 2, 0, 0] for n in range(500)})), 0)
     ids = bank.remember([draft(str(n), value=50, document_id=f"{n:03}") for n in range(500)])
     assert [r.memory_id for r in bank.recall("q")] == ids[:8]
+
+
+def test_recall_stays_exact_when_most_of_a_layer_has_been_forgotten() -> None:
+    bank = go(make_bank(), 0)
+    ids = bank.remember([draft(f"{n}", value=40 if n % 3 else 90, document_id=f"{n:03}") for n in range(300)])
+    go(bank, 21).advance()  # the forties are gone, two rows in three
+    assert bank.ids() == ids[::3] and bank.live()["short"] == 100
+    expected = brute_force(bank, bank.embedder._one("q"))["short"]  # type: ignore[attr-defined]
+    got = [r for r in bank.recall("q")]
+    assert [r.memory_id for r in got] == [row[2] for row in expected[:8]]
+    assert [r.score for r in got] == pytest.approx([row[0] for row in expected[:8]], abs=1e-6)
+    assert {bank.get(i).text for i in ids[::3]} == {bank.get(i).text for i in bank.vectors(ids)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_large_layer_is_ranked_as_exactly_as_a_small_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bank = go(make_bank(), 20)
+    values = rng.uniform(50, 90, 3000)
+    values[rng.integers(0, 3000, 5)] = 100  # old but important ones, far from the tail
+    bank.remember([draft(f"{n}", day=20 * n / 3000, value=float(values[n]), document_id=f"{n:04}") for n in range(3000)])
+    go(bank, 21).advance()
+    assert bank.live()["short"] > 2500
+    expected = brute_force(bank, bank.embedder._one("q").astype(float))["short"]  # type: ignore[attr-defined]
+    assert [r.memory_id for r in bank.recall("q")] == [row[2] for row in expected[:8]]
 
 
 def told(bank: MemoryBank, recalls: tuple[Recall, ...]) -> list[tuple]:
