@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 bad input, 3 something outside is unavailable, 1 everythin
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from agent.errors import NoData, RecollectError, SpecError, Unavailable
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: small products on a busy machine are several times slower on two threads
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Recollect: memory-augmented LLM traders, inspected."

@@ -66,7 +66,7 @@ def _manifest(view: queries.RunView, counts: dict[str, int]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "run": view.id,
-        "name": view.name,
+        "name": view.spec.name,
         "status": view.state,
         "error": view.error,
         "decided_by": view.model_label,

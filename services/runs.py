@@ -158,6 +158,7 @@ def start_worker(run: str) -> int:
         process = subprocess.Popen(
             [sys.executable, "-m", "services.worker", run],
             cwd=ROOT,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1")},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

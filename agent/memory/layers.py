@@ -156,7 +156,8 @@ PRESETS: dict[str, MemorySpec] = {
             mid=_row(90, 0.967, _MID, promote_at=80),
             # 0.9925 = (5/80)^(1/365): an annual report fades in a year, not in 230 days
             long=_row(365, 0.9925, _LONG),
-            reflection=_row(365, 0.9925, _LONG),
+            # every session keeps its own reflection: merged into an older one, what is new in it would be lost
+            reflection=_row(365, 0.9925, _LONG, merges=False),
         )
     ),
     # The paper gives no numbers for promotion and no rule for duplicates: promotion as in default, only exact copies are merged.

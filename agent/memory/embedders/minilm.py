@@ -28,7 +28,7 @@ class MiniLM:
     def __init__(self, options: Options | None = None, *, folder: Path | None = None) -> None:
         self.options = options or self.Options()
         self.name, self.dimension = self.name_of(self.options), self.dimension_of(self.options)
-        where = folder or _folder()
+        where = folder or model_folder()
         verify(where)
         self._model = load(str(where))
 
@@ -57,7 +57,7 @@ def verify(folder: Path) -> None:
         )
 
 
-def _folder() -> Path:
+def model_folder() -> Path:
     """Where the package keeps the model; the package itself is not imported."""
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
