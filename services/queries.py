@@ -51,11 +51,9 @@ class RunView:
         if self.spec.strategy != "memory":
             return f"strategy {self.spec.strategy}, no LLM"
         found = self.provenance.get("backend", {})
-        return (
-            found.get("label")
-            if self.spec.backend == "rules"
-            else f"{self.spec.backend} · {found.get('model') or self.spec.backend_options.get('model', '')}"
-        )
+        if self.spec.backend == "rules":
+            return found.get("label") or "rules, no LLM"
+        return f"{self.spec.backend} · {found.get('model') or self.spec.backend_options.get('model', '')}"
 
     @property
     def note(self) -> str:
