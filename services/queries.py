@@ -68,7 +68,7 @@ def run(run_id: str) -> RunView:
 def _view(row: RunRow) -> RunView:
     return RunView(
         id=row.id,
-        name=row.name or row.spec.name or row.id,
+        name=row.name or _given_name(row),
         state=runs.state(row),
         error=row.error,
         spec=row.spec,
@@ -80,6 +80,12 @@ def _view(row: RunRow) -> RunView:
         started_at=row.started_at,
         finished_at=row.finished_at,
     )
+
+
+def _given_name(row: RunRow) -> str:
+    """A name for a run that nobody named: what traded, and from when."""
+    tickers = ", ".join(row.tickers[:3]) + (f" and {len(row.tickers) - 3} more" if len(row.tickers) > 3 else "")
+    return f"{tickers} from {row.test_start}"
 
 
 def library() -> pd.DataFrame:
