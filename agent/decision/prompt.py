@@ -105,6 +105,8 @@ def _situation_segments(facts: Situation, times: Mapping[str, datetime]) -> list
             f"Allowed weights {facts.min_weight:.2f} to {facts.max_weight:.2f}; a trade costs {facts.cost_bps:.0f} basis points. character: {facts.character}",
         ),
     ]
+    if facts.sector:
+        segments.insert(1, _segment("profile", f"About the business: {fence(facts.sector)}"))
     for name, items in (("news", facts.news), ("filings", facts.filings)):
         if items:
             newest = max((times[item.label] for item in items if item.label in times), default=None)

@@ -56,6 +56,7 @@ class Situation(Record):
     equity: float = 0.0
     unrealised: float | None = None
     character: str = "risk_seeking"
+    sector: str = ""
     min_weight: float = 0.0
     max_weight: float = 1.0
     min_confidence: float = 0.5

@@ -151,6 +151,7 @@ class MemoryAgent:
             equity=round(seen.equity, 2),
             unrealised=gain,
             character=character,
+            sector=self.spec.profile.sector,
             min_weight=-limits.max_weight if execution.allow_short else 0.0,
             max_weight=limits.max_weight,
             min_confidence=limits.min_confidence,
