@@ -66,7 +66,7 @@ def _segments(segments: Sequence[Segment], cutoff: datetime) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         key="_segments",
-        height=min(460, 40 + 35 * len(rows)),
+        height=min(460, 38 + 35 * len(rows)),
         placeholder="",
         alt="Segments of the prompt with their share of tokens and age",
         column_config={

@@ -178,7 +178,7 @@ def outcome(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
             st.badge(word, color=colour)
             text.plain(f"price moved {format.percent(found.move, digits=2, sign=True)} in {found.sessions} sessions", width="content")
     if record.awaiting:
-        text.plain(f"{len(record.awaiting)} decision(s) still to be judged.")
+        text.plain(f"Decisions still to be judged: {len(record.awaiting)}.")
 
 
 def memory_changes(record: DayRecord, events: pd.DataFrame, *, run: str) -> None:
@@ -215,7 +215,7 @@ def event_table(events: pd.DataFrame, *, run: str, ticker: str, day: date, key: 
         on_select="rerun",
         selection_mode="single-row",
         hide_index=True,
-        height=min(420, 40 + 35 * len(shown)),
+        height=min(420, 38 + 35 * len(shown)),
         alt="Changes of memory in this session",
         placeholder="",
         column_config={

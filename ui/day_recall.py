@@ -9,6 +9,8 @@ from ui import cards, draw, format, text, theme
 from ui.charts.bars import legend, score_bar
 from ui.links import link
 
+ROOM, BAR = 58, 180  # pixels: the same on every row, so that bars line up; on a narrow screen each of the three parts wraps by itself
+
 
 def recalled(recalls: pd.DataFrame, *, query: str, run: str, ticker: str, day: str) -> None:
     """The whole step. Columns as in ``services.queries.recalls``."""
@@ -46,24 +48,21 @@ def _layer(name: str, rows: pd.DataFrame, **keys: str) -> None:
 def _row(row: dict, **keys: str) -> None:
     """One memory on one line; its text opens beside it and is sent only then."""
     missed, number = bool(row["near_miss"]), int(row["memory_id"])
-    mark, name, title, bar, total, read = st.columns([1.3, 1.25, 4.9, 3.4, 0.75, 1.05], vertical_alignment="center", gap="small")
-    with mark:
+    who, title, how = st.columns([2.1, 4.4, 4], vertical_alignment="center", gap="small")
+    with who, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if row["cited"]:
-            st.badge("★ cited", color="green")
+            st.badge("★ cited", color="green", width=ROOM)
         else:
-            st.badge("missed" if missed else f"rank {int(row['rank'])}", color="gray")
-    with name:
+            st.badge("missed" if missed else f"rank {int(row['rank'])}", color="gray", width=ROOM)
         link("memory", f"No {number}", mem=number, **keys)
     with title:
         if missed:
             st.caption(text.label(row["title"] or "untitled", longest=110))
         else:
             text.plain(row["title"] or "untitled", longest=110)
-    with bar:
-        st.image(score_bar(row["similarity"], row["recency"], row["importance"], dark=draw.dark(), faded=missed), width="stretch")
-    with total:
-        text.plain(format.number(row["score"]))
-    with read:
+    with how, st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.image(score_bar(row["similarity"], row["recency"], row["importance"], dark=draw.dark(), faded=missed), width=BAR)
+        text.plain(format.number(row["score"]), width="content")
         opened = st.popover("Text", type="tertiary", key=f"_read_{row['layer']}_{number}", on_change="rerun")
     if opened.open:
         with opened:

@@ -70,7 +70,7 @@ def table(days: pd.DataFrame) -> None:
         on_select=picked,
         selection_mode="single-row",
         hide_index=True,
-        height=min(HEIGHT, 40 + 35 * max(1, len(days))),
+        height=min(HEIGHT, 38 + 35 * max(1, len(days))),
         alt="One row per day: decision, evidence, order, outcome and cost",
         placeholder="",
         column_order=ORDER,

@@ -71,11 +71,9 @@ def _state(value: Any) -> MemoryState:
 def _line(life: MemoryLife, as_of: date) -> None:
     """Importance and recency from birth on, with what happened; the day shown is marked."""
     shown = life.recalls[~life.recalls["near_miss"].astype(bool)] if len(life.recalls) else life.recalls
-    marks = (
-        pd.concat([life.events[["day", "kind"]], pd.DataFrame({"day": shown["day"], "kind": "recalled"})])
-        if len(shown)
-        else life.events[["day", "kind"]]
-    )
+    marks = life.events[["day", "kind"]]
+    if len(shown):  # first, so that what changed the memory is drawn over the many times it was merely shown
+        marks = pd.concat([pd.DataFrame({"day": shown["day"], "kind": "recalled"}), marks])
     fig = lifeline(life.line, marks, dark=draw.dark())
     if len(life.line) and (life.line["day"].iloc[-1] - life.line["day"].iloc[0]).days < SHORT_LIFE:
         fig.update_xaxes(dtick=DAY_MS)  # else the same day would stand on the axis several times
@@ -115,7 +113,7 @@ def _recalls(uses: pd.DataFrame, *, run: str, ticker: str) -> None:
         on_select="rerun",
         selection_mode="single-row",
         hide_index=True,
-        height=min(400, 40 + 35 * len(shown)),
+        height=min(400, 38 + 35 * len(shown)),
         alt="Every recall of this memory",
         placeholder="",
         column_config={
@@ -156,7 +154,7 @@ def _events(events: pd.DataFrame) -> None:
         shown,
         key="memory_events",
         hide_index=True,
-        height=min(400, 40 + 35 * len(shown)),
+        height=min(400, 38 + 35 * len(shown)),
         alt="Every event of this memory",
         placeholder="",
         column_config={

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ui import cards, page, pickers, text, theme, url_state
+from ui.run_view import TILE
 
 MOST_ROWS = 5000  # a table that can be ticked is sent whole
 ALIVE = ("alive", "forgotten", "all")
@@ -18,18 +19,21 @@ def counts(over_time: pd.DataFrame, memories: pd.DataFrame, layers: Sequence[str
     """Live memories per layer with the change since the session before, and how many are forgotten."""
     until = over_time[over_time["day"] <= day]
     present, past = (until.iloc[at].to_dict() if len(until) >= -at else {} for at in (-1, -2))
-    places = st.columns(len(layers) + 1)
-    for place, name in zip(places, layers):
-        change = int(present.get(name, 0) - past.get(name, 0)) if past else 0
-        place.metric(
-            f"{theme.LAYER_GLYPHS.get(name, '◌')} {text.label(name)}",
-            f"{int(present.get(name, 0)):,}",
-            f"{change:+d}" if change else None,
-            delta_color="off",
-            help="Live memories after this session; below, the change since the session before.",
-        )
     gone = int((~memories["alive"]).sum()) if len(memories) else 0
-    places[-1].metric("✕ forgotten", f"{gone:,}", help="Faded below the layer's limits: no longer recalled, kept here for inspection.")
+    with st.container(horizontal=True, gap="small"):
+        for name in layers:
+            change = int(present.get(name, 0) - past.get(name, 0)) if past else 0
+            st.metric(
+                f"{theme.LAYER_GLYPHS.get(name, '◌')} {text.label(name)}",
+                f"{int(present.get(name, 0)):,}",
+                f"{change:+d}" if change else None,
+                delta_color="off",
+                help="Live memories after this session; below, the change since the session before.",
+                width=TILE,
+            )
+        st.metric(
+            "✕ forgotten", f"{gone:,}", help="Faded below the layer's limits: no longer recalled, kept here for inspection.", width=TILE
+        )
 
 
 def filtered(memories: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +92,7 @@ def table(memories: pd.DataFrame, *, total: int, run: str, ticker: str, day: dat
         on_select=picked,
         selection_mode="single-row",
         hide_index=True,
-        height=min(520, 40 + 35 * len(shown)),
+        height=min(520, 38 + 35 * len(shown)),
         alt=f"Memories as of {day}",
         column_config={
             "id": st.column_config.NumberColumn("No", format="%d", width=60, pinned=True),

@@ -86,11 +86,11 @@ def rules(spec: RunSpec) -> None:
             ),
             (
                 "Capital",
-                f"{format.money(how.cash)}, split equally among {len(spec.tickers)} ticker(s)",
+                f"{format.money(how.cash)}, split equally among {len(spec.tickers)} {'ticker' if len(spec.tickers) == 1 else 'tickers'}",
                 "Each ticker is a sleeve of its own.",
             ),
-            ("Commission", f"{costs.commission_bps:g} basis points of the traded value", "Paid in cash on every fill, on both sides."),
-            ("Slippage", f"{costs.slippage_bps:g} basis points against the agent", "Buys fill above, sells below the reference price."),
+            ("Commission", f"{costs.commission_bps:g} bps of the traded value", "Paid in cash on every fill, on both sides."),
+            ("Slippage", f"{costs.slippage_bps:g} bps against the agent", "Buys fill above, sells below the reference price."),
             ("Sizing", f"target share of equity, {'fractional' if how.fractional else 'whole'} shares", "Cut to what cash can pay."),
             ("Shorting", "allowed, without a borrow fee" if how.allow_short else "not allowed", "Negative weights."),
             ("Dividends", "paid as cash on the ex date", "Never folded into prices."),
@@ -182,7 +182,7 @@ def memory_rules(spec: RunSpec) -> None:
             for layer in found.layers
         ]
     )
-    st.dataframe(layers, hide_index=True, key="layers_table", alt="The memory layers and their constants")
+    st.dataframe(layers, hide_index=True, placeholder="never", key="layers_table", alt="The memory layers and their constants")
     switches = {name: value for name, value in found.model_dump().items() if isinstance(value, bool)}
     st.caption("Switches: " + " · ".join(text.label(f"{name.replace('_', ' ')} {'on' if on else 'off'}") for name, on in switches.items()))
 

@@ -35,7 +35,7 @@ def test_a_synthetic_market_and_a_run_without_a_model_are_named_in_sight(run: st
 
 def test_rules_and_costs_are_on_the_page(run: str, open_page: OpenPage) -> None:
     said = " ".join(element.value for element in open_page("overview", run=run).text)
-    for words in ("next session's open", "1 basis points", "2 basis points", "not allowed", "cash on the ex date"):
+    for words in ("next session's open", "1 bps of the traded value", "2 bps against", "not allowed", "cash on the ex date"):
         assert words in said
 
 
