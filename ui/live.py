@@ -16,6 +16,8 @@ from ui import cached, cards, draw, format, page, run_view, text, theme
 from ui.charts.equity import equity as equity_chart
 
 EVERY_S, SLOWLY_S = 2, 10
+WIDE = 260  # pixels; a ticker and a day
+LONGEST_SHOWN = 6000  # characters of an answer that is being written
 ANSWER_HEIGHT = 230  # pixels; the box stays as it is while the text in it grows
 PURPOSES = {"decide": "deciding", "study": "studying the move that followed", "lessons": "drawing lessons from judged decisions"}
 WAITING = {"pause": "Pausing: the day in hand is finished first.", "cancel": "Cancelling: the day in hand is finished first."}
@@ -27,17 +29,12 @@ def head(view: RunView) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
             cards.status(view.state)
-            st.badge(text.label(decider(view)), color="gray" if decider(view).endswith("no LLM") else "blue")
+            st.badge(text.label(view.model_label), color="gray" if view.model_label.endswith("no LLM") else "blue")
             if view.note:
                 st.badge(text.label(view.note), color="orange", icon="⚠️")
         spec = view.spec
         learns = f"learns {spec.train.start} to {spec.train.end}, " if spec.train else ""
         text.plain(f"{', '.join(spec.tickers[:8])}  ·  {learns}trades {spec.test.start} to {spec.test.end}  ·  run {view.id}")
-
-
-def decider(view: RunView) -> str:
-    """Who decides, also before the worker has written it down."""
-    return view.model_label or ("rules, no LLM" if view.spec.backend == "rules" else view.spec.backend)
 
 
 def controls(view: RunView, *, key: str) -> None:
@@ -106,7 +103,7 @@ def _strip(waiting: dict[str, tuple[str, str]]) -> None:
         if seen.state != state:
             st.rerun()
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.progress(seen.share, text=text.label(f"{name}: {sentence(seen)}", longest=140))
+            st.progress(seen.share, text=f"{text.label(name, longest=60)} · {sentence(seen)}")
             page.link("monitor", "Watch it", icon="→", run=run)
 
 
@@ -115,38 +112,51 @@ def _strip(waiting: dict[str, tuple[str, str]]) -> None:
 
 def sentence(seen: Progress) -> str:
     """Where a run stands in one line."""
+    days = f"{seen.done} of {seen.total} days" if seen.total else ""
+    if not seen.active:
+        return f"{days} recorded" if days else "nothing recorded"
     if seen.state == "queued" or not seen.total:
         return "starting, the worker loads data and models"
-    left = f", about {format.duration(seen.eta_s)} left" if seen.eta_s else ""
-    return f"{seen.done} of {seen.total} days{left}"
+    return f"{days}, about {format.duration(seen.eta_s)} left" if seen.eta_s else days
 
 
 def tiles(seen: Progress) -> None:
     """The bar and the figures below it."""
     st.progress(seen.share, text=text.label(WAITING.get(seen.asked) or sentence(seen), longest=140))
-    last = f"{seen.ticker} {seen.day}".strip()
     figures = [
         ("Days done", f"{seen.done} of {seen.total}" if seen.total else format.UNKNOWN, "Sessions times tickers, training included."),
-        ("Time left", format.duration(seen.eta_s) if seen.active else format.UNKNOWN, "At the pace of the last 30 recorded days."),
         ("Pace", f"{format.number(seen.pace_s)} s" if seen.pace_s is not None else format.UNKNOWN, "Mean time per day and ticker."),
-        ("Sign of life", f"{format.duration(seen.silent_s)} ago", "When the worker last wrote to the store."),
-        ("At work on" if seen.active else "Last day", text.label(last) or format.UNKNOWN, "Ticker and session."),
+    ]
+    if seen.active:
+        figures.append(("Time left", format.duration(seen.eta_s), "At the pace of the last 30 recorded days."))
+    figures += [
+        ("Last activity", f"{format.duration(seen.silent_s)} ago", "When the worker last gave a sign of life."),
+        ("At work on" if seen.active else "Last day", text.label(f"{seen.ticker} {seen.day}") or format.UNKNOWN, "Ticker and session."),
     ]
     with st.container(horizontal=True, gap="small"):
         for label, value, help_ in figures:
-            st.metric(label, value, help=help_, width="content")
+            st.metric(label, value, help=help_, width=WIDE if len(value) > 11 else run_view.TILE)
 
 
 def answer(run: str, seen: Progress) -> None:
     """The answer as it is being written, letter by letter."""
     found = progress.live(run) if seen.active else {}
     doing = PURPOSES.get(str(found.get("purpose")), "answering")
-    where = text.label(f"{found.get('ticker')} {found.get('day')}, {doing}") if found else "nothing is being written yet"
+    if not found:
+        text.plain("Nothing is being written yet.")
+        return
+    where = text.label(f"{found.get('ticker')} {found.get('day')}, {doing}")
     st.markdown(f"**Being written** · {where}")
     if thinking := found.get("thinking"):
         text.plain("Thinking, which is not part of the answer:")
-        text.block(str(thinking)[-6000:], height=ANSWER_HEIGHT)
-    text.block(str(found.get("text") or "…")[-6000:], height=ANSWER_HEIGHT)
+        _growing(str(thinking))
+    _growing(str(found.get("text") or "…"))
+
+
+def _growing(words: str) -> None:
+    """The end of a text that grows, in a box that stays where it is and follows the newest words."""
+    with st.container(height=ANSWER_HEIGHT, autoscroll=True, border=False):
+        text.block(words[-LONGEST_SHOWN:])
 
 
 def decisions(run: str) -> None:
@@ -187,8 +197,8 @@ def ended(view: RunView) -> None:
     if view.state == "done":
         with st.container(horizontal=True, gap="medium"):
             text.plain("The run is complete.", width="content")
-            page.link("overview", "Overview: was it better than holding?", icon="→", run=view.id)
-            page.link("days", "Days: why it traded", icon="→", run=view.id)
+            page.link("overview", "Was it better than holding?", icon="→", run=view.id)
+            page.link("days", "Why it traded, day by day", icon="→", run=view.id)
         return
     if view.state == "interrupted":
         text.plain(
@@ -201,4 +211,4 @@ def ended(view: RunView) -> None:
     tail = runs.log_tail(view.id) if view.state in ("failed", "interrupted") else ""
     if tail:
         st.markdown("**End of the worker's log**")
-        text.block(tail, height=ANSWER_HEIGHT)
+        text.block(tail, height=ANSWER_HEIGHT if tail.count("\n") > 8 else "content")

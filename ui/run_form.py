@@ -25,7 +25,7 @@ from agent.strategies import STRATEGIES
 from services import drafts, runs
 from services.drafts import Offer
 from services.runs import Preflight
-from ui import draw, format, forms, page, pickers, text
+from ui import cards, draw, format, forms, page, pickers, text
 from ui.charts.coverage import MOST_TICKERS
 from ui.charts.coverage import coverage as coverage_chart
 
@@ -321,12 +321,12 @@ def memory(form: Form) -> None:
     with section("4  Memory"):
         custom = form.copied is not None and drafts.is_custom(form.copied)
         choices = [*([AS_COPIED] if custom else []), *PRESETS]
-        left, right = st.columns(2)
+        left, middle, right = st.columns(3)
         with left:
             start = AS_COPIED if custom else form.given.get("preset", "default")
             preset = form.choose("preset", "Preset", choices, value=start, help="A named table of constants and switches.")
         given = form.given.get("memory", {})
-        with right:
+        with middle:
             embedder = form.choose(
                 "embedder",
                 "Embeddings",
@@ -339,7 +339,7 @@ def memory(form: Form) -> None:
         kept = form.copied if preset == AS_COPIED else None
         form.data["preset"] = kept.preset if kept else preset
         form.data["memory"] = drafts.memory(preset, embedder, options, kept=kept)
-        form.data["extended_every"] = st.number_input(
+        form.data["extended_every"] = right.number_input(
             "Lessons every … sessions",
             min_value=0,
             max_value=252,
@@ -357,7 +357,7 @@ def _layers(layers: Sequence[Mapping[str, Any]]) -> None:
         [
             {
                 "layer": layer["name"],
-                "starts here": ", ".join(layer["accepts"]).replace("_", " "),
+                "starts here": ", ".join(cards.KINDS[kind] for kind in layer["accepts"]),
                 "fades over (days)": layer["recency_days"],
                 "decay per day": layer["importance_decay"],
                 "promoted at": layer["promote_at"],
@@ -367,7 +367,7 @@ def _layers(layers: Sequence[Mapping[str, Any]]) -> None:
             for layer in layers
         ]
     )
-    st.dataframe(rows, hide_index=True, key="preset_layers", alt="The layers of the chosen preset")
+    st.dataframe(rows, hide_index=True, key="preset_layers", placeholder="never", alt="The layers of the chosen preset")
 
 
 # --------------------------------------------------------------------------------------------------------- money and identity

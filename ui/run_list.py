@@ -21,13 +21,13 @@ ROW, HEAD, MOST_ROWS = 35, 38, 14  # pixels, pixels, rows before the table scrol
 COLUMNS = (
     "status",
     "name",
-    "tickers",
-    "window",
-    "decided by",
     "return",
     "benchmark",
-    "excess",
     "equity",
+    "decided by",
+    "tickers",
+    "window",
+    "excess",
     "sharpe",
     "coverage",
     "seed",
@@ -65,6 +65,7 @@ def table(frame: pd.DataFrame) -> str | None:
         selection_mode="single-row",
         selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
         height=HEAD + ROW * min(MOST_ROWS, max(1, len(frame))),
+        placeholder=format.UNKNOWN,
         alt="The library of runs",
     )
     return chosen if chosen in ids else None
@@ -78,7 +79,7 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
             "name": [text.clean(name, longest=120) for name in frame["name"]],
             "tickers": [text.clean(names, longest=80) for names in frame["tickers"]],
             "window": [f"{start} → {end}" for start, end in zip(frame["test_start"], frame["test_end"], strict=True)],
-            "decided by": [text.clean(model or "rules, no LLM", longest=60) for model in frame["model"]],
+            "decided by": [text.clean(model, longest=60) for model in frame["model"]],
             **{name: pd.to_numeric(frame[name]) for name in ("return", "benchmark", "excess", "sharpe", "coverage", "seed")},
             "equity": list(frame["equity"]),
             "created": pd.to_datetime(frame["created"], utc=True),
@@ -96,7 +97,7 @@ def _config() -> dict:
     column = st.column_config
     return {
         "status": column.TextColumn("Status", pinned=True, width=118),
-        "name": column.TextColumn("Name", width="medium"),
+        "name": column.TextColumn("Name", width=190),
         "tickers": column.TextColumn("Tickers", width=120),
         "window": column.TextColumn("Test window", width=172),
         "decided by": column.TextColumn("Decided by", width=120, help="The model, or the rules or strategy without one."),
@@ -121,7 +122,7 @@ def actions(run: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
             cards.status(view.state)
-            st.badge(text.label(live.decider(view)), color="gray")
+            st.badge(text.label(view.model_label), color="gray")
             if view.note:
                 st.badge(text.label(view.note), color="orange", icon="⚠️")
         if view.error:
@@ -223,9 +224,11 @@ def welcome(view: RunView) -> None:
         st.subheader("What you are looking at", anchor=False)
         text.plain(
             "A trader with layered memory on a synthetic market with a planted signal: fictional companies whose news and filings pay "
-            "off days, weeks or a year later. It was decided by rules, no LLM, so that it runs offline. It shows how the program works "
-            "and says nothing about real markets."
+            "off days, weeks or a year later. Its decisions come from rules, no LLM, so that it runs offline. It shows how the program "
+            "works and says nothing about real markets."
         )
+        if view.state in runs.ACTIVE:
+            text.plain("This demo is being made right now by the same code that makes every run; watch it, or wait a moment.")
         with st.container(horizontal=True, gap="medium"):
             if view.state == "done" and (worst := queries.worst_day(view.id)):
                 page.link("days", "Open its worst day against buy-and-hold", icon="→", run=view.id, ticker=worst[0], day=worst[1])

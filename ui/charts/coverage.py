@@ -24,17 +24,21 @@ def coverage(frame: pd.DataFrame, *, dark: bool, marks: Sequence[tuple[str, str]
     colours = theme.palette(dark)
     tickers = list(dict.fromkeys(frame["ticker"]))[:MOST_TICKERS]
     shown = frame[frame["ticker"].isin(tickers)]
-    names = [f"{inert(ticker, longest=12)} {table}" for ticker in tickers for table in dict.fromkeys(shown["table"])]
+    names = {f"{inert(ticker, longest=12)} {table}": (ticker, table) for ticker in tickers for table in dict.fromkeys(shown["table"])}
     hues = {"bars": colours.benchmark, "news": colours.agent, "filings": colours.series[3]}
+    monthly = _monthly(shown)
+    rows = {name: shown[(shown["ticker"] == ticker) & (shown["table"] == table)] for name, (ticker, table) in names.items()}
+    days = list(dict.fromkeys(shown["period"]))
+    hole = [None] * len(days)
     fig = go.Figure()
     for table in dict.fromkeys(shown["table"]):
-        rows = shown[shown["table"] == table]
         hue = hues.get(table, colours.agent)
+        mine = {name: rows[name] for name, (_, other) in names.items() if other == table}
         fig.add_heatmap(
-            x=[str(day) for day in rows["period"]],
-            y=[f"{inert(ticker, longest=12)} {table}" for ticker in rows["ticker"]],
-            z=[_share(count, full) for count, full in zip(rows["count"], rows["full"], strict=True)],
-            customdata=list(zip(rows["label"], rows["count"], strict=True)),
+            x=[str(day.replace(day=15) if monthly else day) for day in days],  # a cell lies around its middle
+            y=list(range(len(names))),  # numbers, and every row in every heatmap: plotly.js cannot share named or sparse rows
+            z=[_shares(mine[name]) if name in mine else hole for name in names],
+            customdata=[list(zip(rows[name]["label"], map(int, rows[name]["count"]), strict=True)) for name in names],
             zmin=0,
             zmax=1,
             xgap=1,
@@ -43,12 +47,23 @@ def coverage(frame: pd.DataFrame, *, dark: bool, marks: Sequence[tuple[str, str]
             showscale=False,
             hovertemplate="%{customdata[0]}: %{customdata[1]} " + table + "<extra></extra>",
         )
-    theme.style(fig, dark, height=len(names) * ROW_HEIGHT + 70)
-    fig.update_yaxes(categoryorder="array", categoryarray=names[::-1], showgrid=False, ticksuffix="  ")
-    fig.update_xaxes(type="date", showgrid=False, tickformat="%Y-%m" if _monthly(shown) else "%Y-%m-%d", nticks=12)
-    fig.update_layout(margin_t=24)
+    theme.style(fig, dark, height=len(names) * ROW_HEIGHT + 60)
+    fig.update_yaxes(
+        tickvals=list(range(len(names))),
+        ticktext=list(names),
+        range=[len(names) - 0.5, -1.2],
+        showgrid=False,
+        zeroline=False,
+        ticksuffix="  ",
+    )
+    fig.update_xaxes(type="date", showgrid=False, tickformat="%Y-%m" if monthly else "%Y-%m-%d", nticks=12)
+    fig.update_layout(margin_t=4)
     mark_days(fig, marks, dark=dark)
     return fig
+
+
+def _shares(rows: pd.DataFrame) -> list[float | None]:
+    return [_share(count, full) for count, full in zip(rows["count"], rows["full"], strict=True)]
 
 
 def _share(count: int, full: int) -> float | None:
