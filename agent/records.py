@@ -254,6 +254,7 @@ class Completion(Record):
     prompt_tokens: int | None = None
     answer_tokens: int | None = None
     cached: bool = False
+    llm: bool = Field(True, description="False: no language model was involved (rules backend)")
 
 
 class ModelCall(Record):

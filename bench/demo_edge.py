@@ -65,7 +65,10 @@ def main() -> None:
             mine, hold, fills = returns(spec(None if number == 0 else 1000 + number, span, args.embedder, args.tickers.split(",")))
             better[span] += mine > hold
             cells.append(f"{mine:>11.1%} {fills:>5}")
-        print(f"{number and 1000 + number or 'shipped':>8} {hold:>8.1%} " + " ".join(cells) + f"   {time.perf_counter() - began:.0f}", flush=True)
+        print(
+            f"{number and 1000 + number or 'shipped':>8} {hold:>8.1%} " + " ".join(cells) + f"   {time.perf_counter() - began:.0f}",
+            flush=True,
+        )
     print("better than buy and hold: " + ", ".join(f"memory {s or 'all'} on {n} of {args.seeds}" for s, n in better.items()))
 
 

@@ -29,9 +29,11 @@ class Asked(Generic[T]):
     def provenance(self) -> Provenance:
         if self.answer is None:
             return "abstained"
+        completion = self.calls[-1].completion
+        if completion is not None and not completion.llm:
+            return "rule"
         if len(self.calls) > 1:
             return "re-asked"
-        completion = self.calls[-1].completion
         return "cached" if completion and completion.cached else "model"
 
 

@@ -90,7 +90,7 @@ class RulesBackend:
         text = json.dumps(answer, ensure_ascii=False, allow_nan=False)
         if on_chunk is not None:
             on_chunk(Chunk(text=text))
-        return Completion(text=text, backend=self.model, model=self.model, digest=digest(), options=self.options.model_dump())
+        return Completion(text=text, backend=self.model, model=self.model, digest=digest(), options=self.options.model_dump(), llm=False)
 
     def check(self) -> Health:
         """Always ready: nothing outside the program is needed."""
@@ -224,7 +224,7 @@ def decide(facts: Situation, options: RulesBackend.Options) -> dict[str, Any]:
         stop = round(min(0.24, max(0.05, 6 * (facts.price.volatility_20 or 0.012))), 4)
         answer |= {"stop_loss_pct": stop, "take_profit_pct": round(min(1.0, 3 * stop), 4)}
     answer["invalidation"] = _invalidation(action, found, invested)
-    answer["summary"] = summary(_opening(action, target, found, expected), state, facts)
+    answer["summary"] = summary(_opening(action, target, found), state, facts)
     return answer
 
 
@@ -341,9 +341,14 @@ def _invalidation(action: str, found: Sequence[Effect], invested: bool) -> str:
     return "Wrong if a known item turns out badly or a reliable source reports trouble."
 
 
-def _opening(action: str, target: float, found: Sequence[Effect], expected: float) -> str:
-    stance = {"buy": "Buy", "sell": "Sell", "hold": "Hold"}[action] + f" at {target:.0%}"
-    return f"{stance}: {found[0].claim} ({expected:+.0f} bp in all)." if found else f"{stance}: nothing known speaks against it."
+def _opening(action: str, target: float, found: Sequence[Effect]) -> str:
+    """What is done and the one thing that weighs most, as a sentence."""
+    out = abs(target) < 1e-9
+    stance = {"buy": "Buy", "sell": "Sell", "hold": "Stay out" if out else "Hold"}[action]
+    stance += "" if action == "hold" and out else f" to hold {target:.0%}" if action != "hold" else f" {target:.0%}"
+    if found:
+        return f"{stance}: {found[0].claim}."
+    return f"{stance}: no known reason to {'come back yet' if action == 'hold' and out else 'stay out' if action == 'buy' else 'hold more' if action == 'sell' else 'leave'}."
 
 
 def summary(opening: str, state: Known, facts: Situation) -> str:
