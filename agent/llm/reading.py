@@ -189,7 +189,7 @@ _NAMED = re.compile(
 _QUOTED = re.compile(r"[\"“‘](?P<quoted>[A-Z][\w-]*(?:\s[A-Z0-9][\w-]*){0,2})[\"”’]")
 _COMMON_CAPITALS = w.any_of(
     "The, A, An, This, That, Our, Its, New, Major, Second, Third, First, Joint, Key, Next, Another, Company, Management, Pending, Large, Each, Every, Any, Reminder,"
-    "Update, Annual, Quarterly, Federal, Supreme, Court, Board, Group, Capital, Share, Stock, Market, Follow, Note, Same, Their, Whose, Which, Big, Small, Early, Late"
+    "Update, Annual, Quarterly, Federal, Supreme, Court, Board, Group, Capital, Share, Stock, Market, Follow, Note, Same, Their, Whose, Which, Gets, Is, Was, Has, Had, Will, To, In, On, For, And, At, With, As, Faces, Wins, Moves, Loses, Says, Shelved, Delayed, Plans, While, Here, How, Why, What, Big, Small, Early, Late"
 )
 
 
@@ -273,6 +273,30 @@ def _names(text: str) -> list[tuple[int, int, str]]:
     return sorted(found)
 
 
+_WORD_CODE = re.compile(r"[A-Z][a-z]{2,}[A-Za-z]*-\d{1,4}[A-Za-z]?")  # Kestrel-12, but neither GPT-5 nor M4
+_INTRODUCES = "programme|program|project|trial|study|tender|application|case|initiative|contract|bid|appeal|merger|venture|operation|licence|license|permit"
+_OUTCOME = w.any_of(w.OUTCOME)
+
+
+def _programmes(text: str) -> list[tuple[int, int, str]]:
+    """The names that stand for something to be decided: a word with a number, or a name that the text introduces as a project, a
+    trial, a case or the like. Products, places and shares have names too."""
+    return [n for n in _names(text) if _WORD_CODE.fullmatch(n[2]) or _introduced(n[2], text)]
+
+
+def _introduced(name: str, text: str) -> bool:
+    said = re.escape(name)
+    after = rf"(?i:\b(?:{_INTRODUCES}))\s+(?:called\s+|named\s+|code-named\s+|known\s+as\s+)?[\"'“‘]?{said}(?![\w-])"
+    return re.search(rf"{after}|(?<![\w-]){said}[\"'”’]?\s+(?:[a-z]\w*\s+)?(?:{_INTRODUCES})\b", text) is not None
+
+
+def _around(chunk: str, name: str) -> str:
+    """The sentences that carry a name, each with the one that follows it."""
+    parts = _SENTENCE.split(chunk)
+    kept = [i for i, part in enumerate(parts) if name in part]
+    return " ".join(parts[i] for i in sorted({*kept, *(k + 1 for k in kept if k + 1 < len(parts))}))
+
+
 def name_key(name: str) -> str:
     """One key for the spellings of a name."""
     return " ".join(re.sub(rf"\b(?:{_KIND})\b", " ", re.sub(r"[\s-]+", " ", name.lower())).split()) or name.lower()
@@ -280,7 +304,7 @@ def name_key(name: str) -> str:
 
 def _chunks(text: str) -> list[tuple[str, str]]:
     """(name, the stretch of text that speaks of it). One name owns the whole text; in a list each owns its own item."""
-    names = _names(text)
+    names = _programmes(text)
     if not names:
         return []
     if len({name_key(n) for _, _, n in names}) == 1:
@@ -306,28 +330,47 @@ def _chunks(text: str) -> list[tuple[str, str]]:
 
 
 def _pending(text: str, form: Form) -> list[Statement]:
-    """Pending, cancelled and revived things with a name."""
+    """Pending, cancelled and revived things with a name.
+
+    A name that is no code needs a way or an outcome to wait for, and a time, all close to it; a code may be refreshed by a time alone.
+    """
     found: list[Statement] = []
     for name, chunk in _chunks(text):
-        if form == "filing" and len(chunk) > 600:
+        coded = _WORD_CODE.fullmatch(name) is not None
+        if not coded:
+            chunk = _around(chunk, name)
+        if (form == "filing" or not coded) and len(chunk) > 600:
             chunk = chunk[max(0, chunk.find(name) - 300) : chunk.find(name) + 300]
         if any(not _blocked(_MODAL, chunk, m.start()) and not _refused(chunk, m) for m in _CANCEL.finditer(chunk)):
-            revived = any(
-                not _blocked(_NEGATION, chunk, m.start()) and not _blocked(_MODAL, chunk, m.start()) for m in _REVIVE.finditer(chunk)
-            )
-            found.append(Revived(name) if revived else Cancelled(name))
+            revived = _revived(chunk)
+            if coded or _near_cancel(chunk, name):
+                found.append(Revived(name) if revived else Cancelled(name))
             continue
         bare = chunk.replace(name, " ")
         due_in, due_on, exact = _due(bare)
         if due_in is None and due_on is None and any(not _blocked(_NEGATION, bare, m.start()) for m in _NOW.finditer(bare)):
             due_in, exact = 0, True
+        timed = due_in is not None or due_on is not None
         waits = _PENDING.search(bare) is not None
-        direction = _polarity(bare, _GOOD, _BAD) if waits or due_in is not None or due_on is not None else 0
-        if any(not _blocked(_NEGATION, chunk, m.start()) and not _blocked(_MODAL, chunk, m.start()) for m in _REVIVE.finditer(chunk)):
+        direction = _polarity(bare, _GOOD, _BAD) if waits or timed else 0
+        if _revived(chunk):
             found.append(Revived(name))
-        if waits or due_in is not None or due_on is not None:
+        if (timed or direction) if coded else (timed and _OUTCOME.search(bare) is not None):
             found.append(Pending(name, direction, due_in, due_on, exact))
     return found
+
+
+def _revived(chunk: str) -> bool:
+    return any(not _blocked(_NEGATION, chunk, m.start()) and not _blocked(_MODAL, chunk, m.start()) for m in _REVIVE.finditer(chunk))
+
+
+def _near_cancel(chunk: str, name: str) -> bool:
+    """Whether a word of cancelling stands within a few words of a name, in its own sentence."""
+    for sentence in _SENTENCE.split(chunk):
+        at = sentence.find(name)
+        if at >= 0 and any(-60 <= m.start() - at <= len(name) + 40 for m in _CANCEL.finditer(sentence)):
+            return True
+    return False
 
 
 def _refused(text: str, match: re.Match[str]) -> bool:
@@ -354,12 +397,12 @@ _COPULA = re.compile(
     r"\b(?:was|were|is|proved|proves|proven|been|be|out|got|had|looks?|looked|seems?|seemed|appears?|appeared|judged|deemed|found|rated|all)\b",
     re.IGNORECASE,
 )
-_OUTLET = r"(?:[A-Z][\w&'’.]*)(?:\s(?:of\s|and\s|&\s)?[A-Z][\w&’.]*){0,3}"
+_OUTLET = r"(?:[A-Z][\w&]*(?:\.\w+)*)(?:\s(?:of\s|and\s|&\s|the\s)?[A-Z][\w&]*(?:\.\w+)*){0,3}"
 _NOTES = w.alternatives(w.NOTE)
 _NOTE_WORD = re.compile(rf"(?<!\w){_NOTES}(?!\w)", re.IGNORECASE)
 _AFTER_NOTE = re.compile(rf"(?<!\w){_NOTES}[:,]?\s+$", re.IGNORECASE)
 _SOURCE_FIRST = re.compile(
-    rf"(?P<source>{_OUTLET}?)(?:['’]s?)?\s+(?:(?:earlier|recent|pre-session|pre-market|morning|latest|last|own|unconfirmed|market|desk|trading|channel)\s+)*(?:{_NOTES})(?!\w)"
+    rf"(?P<source>{_OUTLET}?)(?:['’]s?(?P<owned>(?:\s(?:&\s)?[A-Z][\w&.-]*){{1,4}}?)?)?\s+(?:(?:earlier|recent|pre-session|pre-market|morning|latest|last|own|unconfirmed|market|desk|trading|channel)\s+)*(?:{_NOTES})(?!\w)"
 )
 _NOTE_FROM = re.compile(rf"(?i:{_NOTES})\s+(?:by|from|in|of|at|out of|published by|carried by|run by)\s+(?:the\s+)?(?P<source>{_OUTLET})")
 _HAD_IT = re.compile(r"\b(?:had|got|called)\s+(?:it|this|that)\b", re.IGNORECASE)
@@ -370,11 +413,17 @@ _ACCORDING = re.compile(
     rf"(?i:according to|one for|point for|points for|win for|miss for|mark for|as reported by|reported by|per|told|cited by|quoted by|sources at|desk at)\s+(?:the\s+)?(?P<source>{_OUTLET})"
 )
 _NO_OUTLET = {
-    "the", "follow", "follow-up", "followup", "an", "a", "our", "this", "that", "earlier", "last", "yesterday", "its", "update", "shares", "correction", "in",
-    "monday", "tuesday", "wednesday", "thursday", "friday", "it", "market", "unconfirmed", "analysts", "sources", "traders", "management", "company", "their",
-    "revenue", "sales", "earnings", "record", "score", "check", "events", "as", "after", "what", "on", "one", "these", "those", "he", "she", "they", "we",
-    "i", "hindsight", "scorecard", "postscript", "confirmed", "verdict", "and", "but", "trading", "morning", "pre-session", "note", "rumour", "rumor",
-    "insiders", "people", *w.MONTHS, "investors", "dealers", "suppliers", "customers", "contacts", "checks", "channel", "desk", "word", "talk", "whisper", "nothing",
+    "the", "follow", "follow-up", "followup", "an", "a", "our", "this", "that", "earlier", "last", "yesterday", "its", "update", "correction", "in", "it",
+    "unconfirmed", "their", "score", "events", "as", "after", "what", "on", "one", "these", "those", "he", "she", "they", "we", "i", "hindsight", "scorecard",
+    "postscript", "confirmed", "verdict", "and", "but", "nothing", "how", "why", "was", "were", "when", "checked", "checking", "revisiting", "settled",
+    "judging", "wrong", "right", "correct", "again", "also", "no", "yes", "so", "for", "of", "to", "by", "from", "looking", "proved", "proven", "both", "not",
+    "accurate", "mr", "ms", *w.MONTHS,
+}  # fmt: skip
+_WEAK_NAMES = {
+    "shares", "market", "markets", "analysts", "sources", "traders", "management", "company", "revenue", "sales", "earnings", "record", "track", "review",
+    "check", "trading", "morning", "daily", "evening", "pre-session", "note", "notes", "rumour", "rumor", "rumours", "rumors", "insiders", "people", "desk",
+    "investors", "dealers", "suppliers", "customers", "contacts", "checks", "channel", "word", "talk", "whisper", "street", "monday", "tuesday", "wednesday",
+    "thursday", "friday", "saturday", "sunday", "demand", "orders", "report", "reports", "story", "tip", "outlet", "outlets", "source", "press", "fact",
 }  # fmt: skip
 
 
@@ -385,22 +434,40 @@ def source_key(source: str) -> str:
 
 
 def _outlet(name: str) -> str:
-    """The outlet's name without a leading ordinary word that only opened the sentence."""
+    """The outlet's name without leading words that only opened the sentence; nothing if no telling word is left. "Morning" alone is
+    no outlet, "Morning Ledger" is one."""
     parts = re.sub(r"['’]s?$", "", name.strip(" .,:")).split()
     while parts and parts[0].strip(":,.").lower() in _NO_OUTLET:
         parts = parts[1:]
-    return " ".join(parts)
+    return "" if all(p.lower() in _WEAK_NAMES | _NO_OUTLET for p in parts) else " ".join(parts)
 
 
 def _source(text: str, publisher: str) -> str:
-    """The likeliest name of the source a text speaks of; the publisher if it speaks of itself; else nothing."""
-    for pattern in (_SOURCE_FIRST, _NOTE_FROM, _ACCORDING, _SOURCE_VERB):
+    """The likeliest name of the source a text speaks of, another than its publisher; the publisher only if it speaks of itself."""
+    own = source_key(publisher)
+    itself = False
+    for pattern in (_NOTE_BY, _SOURCE_FIRST, _JUDGED_SOURCE, _NOTE_FROM, _ACCORDING, _SOURCE_VERB):
         for match in pattern.finditer(text):
-            if name := _outlet(match["source"]):
+            name = _outlet(match["source"]) or _outlet(match.groupdict().get("owned") or "")
+            if pattern in (_JUDGED_SOURCE, _SOURCE_VERB) and _ABOUT_BEFORE.search(text[: match.start()]):
+                continue  # "... on Zedwell was right": that is whom the note was about
+            if name and source_key(name) != own:
                 return name
-    return publisher if _ITSELF.search(text) else ""
+            itself = itself or bool(name)
+    for match in _TWO_CAPITALS.finditer(text):
+        name = _outlet(match["source"])
+        if " " in name and source_key(name) != own and not _ABOUT_BEFORE.search(text[: match.start()]):
+            return name
+    return publisher if itself or _ITSELF.search(text) else ""
 
 
+_ABOUT_BEFORE = re.compile(r"\b(?:on|about|regarding|over|concerning|at|into)\s+(?:the\s+)?$", re.IGNORECASE)
+_TWO_CAPITALS = re.compile(rf"(?<![\w-])(?P<source>{_OUTLET})")
+_NOTE_BY = re.compile(rf"(?i:{_NOTES})\s+(?i:by|from|published by|carried by|run by)\s+(?i:the\s+)?(?P<source>{_OUTLET})")
+_RIGHT_OR_WRONG = r"(?:right|wrong|correct|incorrect|accurate|inaccurate|mistaken|spot on|vindicated|off the mark|wide of the mark)"
+_JUDGED_SOURCE = re.compile(
+    rf"(?P<source>{_OUTLET}):?\s+(?:(?:was|were|is|had|has|been|proved|proven|found|judged|rated|turned out|it|again|largely|fully|plainly|clearly|to be)\s+)*{_RIGHT_OR_WRONG}(?!\w)"
+)
 _ITSELF = re.compile(rf"\b(?:our|this desk's|this column's)\s+(?:\w+\s+)?{_NOTES}(?!\w)", re.IGNORECASE)
 
 
@@ -409,25 +476,65 @@ def _hedged(text: str) -> bool:
     return any(not re.match(r"\s+(?:by|in|when|after)\b", text[m.end() :]) for m in _HEDGED.finditer(text))
 
 
+_REVIEW = re.compile(rf"{w.any_of(w.REVIEW).pattern}|\btrack record\s*[:,–—-]", re.IGNORECASE)
+_LEGAL_CASE = re.compile(r"\b(?:class[- ]action|law ?suits?|law firm|plaintiffs?|court|prosecutors?|arrest\w*|indict\w*)\b", re.IGNORECASE)
+_ACTIVE = re.compile(r"(?:confirms|contradicts|denied|missed|sank|sunk|false|reliable|justified|confirmed|what happened)", re.IGNORECASE)
+_SHARES_BEFORE = re.compile(r"\b(?:shares?|stocks?|index|futures|price|prices|market|it was|is)\s+(?:\w+\s+)?$", re.IGNORECASE)
+_JUDGES = re.compile(
+    rf"(?<![\w-]){_RIGHT_OR_WRONG}\s+(?:about|on|in|regarding|as to|over|with|again|this time|that time)(?!\w)", re.IGNORECASE
+)
+_TO_OR_NOT = re.compile(rf"{_NEGATION.pattern}|{_MODAL.pattern}|\bto\b", re.IGNORECASE)
+_NEARBY_WORDS = 14
+_OF_NOTE = rf"\s+(?:what\b|(?:the|that|this|an?|its|last\s\w+'s)\s|[A-Z])[^.;]{{0,50}}?(?:{_NOTES}|heard|said|wrote|reported)(?!\w)"
+_BACKED = re.compile(rf"(?<![\w-])(?P<verb>{w.alternatives(w.NOTE_BACKED)}){_OF_NOTE}", re.IGNORECASE)
+_DENIED = re.compile(rf"(?<![\w-])(?P<verb>{w.alternatives(w.NOTE_DENIED)}){_OF_NOTE}", re.IGNORECASE)
+_WHO_JUDGED = re.compile(
+    rf"(?<![\w-])[A-Z][\w.]*\s(?:&\s|and\s|of\s)?[A-Z]\w*(?:'s\s\w+)?\s+(?:\w+\s+)?(?:was|were|had been|proved|proves|is proved|has been|got it|called it|had it|turned out)\s+(?:\w+\s+){{0,3}}?{_RIGHT_OR_WRONG}(?!\w)"
+)
+_DAY_OF_MONTH = re.compile(
+    rf"\b(?:\d{{1,2}}(?:st|nd|rd|th)?\s+(?:{'|'.join(_MONTHS)})|(?:{'|'.join(_MONTHS)})\s+\d{{1,2}}(?:st|nd|rd|th)?)\b(?:,?\s+20\d\d)?",
+    re.IGNORECASE,
+)
+
+
 def _verdict(text: str, publisher: str) -> list[Statement]:
-    """Whether a text says that an earlier note was right or wrong: the note and the verdict stand in one sentence or in two running."""
-    if _hedged(text) or not (_FOLLOW.search(text) or _HAD_IT.search(text)):
+    """Whether a text says that an earlier note was right or wrong: the note and the verdict stand in one sentence or in two running.
+
+    A text that calls itself a follow-up may be terse ("Granite Post right about orders"); any other must speak of the note itself.
+    """
+    text = _DAY_OF_MONTH.sub("that day", text)  # "12 May" is no "may"
+    review = _REVIEW.search(text) is not None
+    if _hedged(text) or not (review or _FOLLOW.search(text) or _HAD_IT.search(text)) or (not review and _LEGAL_CASE.search(text)):
         return []
     sentences = [part for part in _SENTENCE.split(text) if part.strip()]
     for passage in (*sentences, *(f"{a} {b}" for a, b in pairwise(sentences))):
-        told = _NOTE_WORD.search(passage) or _SOURCE_VERB.search(passage) or _HAD_IT.search(passage)
-        score = _rightness(passage) if told else 0
+        told = (
+            _NOTE_WORD.search(passage)
+            or _HAD_IT.search(passage)
+            or _WHO_JUDGED.search(passage)
+            or (review and (_SOURCE_VERB.search(passage) or _JUDGES.search(passage)))
+        )
+        score = _rightness(passage, review=review) if told or (review and _REVIEW.search(passage)) else 0
         if score:
-            return [Verdict(_source(passage, publisher), score > 0, passage)]
+            return [Verdict(_source(passage, publisher) or _source(text, publisher), score > 0, passage)]
     return []
 
 
-def _rightness(text: str) -> int:
+def _rightness(text: str, *, review: bool = False) -> int:
     """Above 0 when the words for right outweigh those for wrong."""
+    for pattern, sign in ((_BACKED, 1), (_DENIED, -1)):
+        if (told := pattern.search(text)) and not _blocked(_TO_OR_NOT, text, told.start()):
+            return sign
     score, used = 0, [False] * len(text)
     marks = [(m, 1) for m in _RIGHT_STRONG.finditer(text)] + [(m, -1) for m in _WRONG_STRONG.finditer(text)]
+    if not review:
+        marks = [(m, sign) for m, sign in marks if _of_the_note(text, m)]
     for match in _RIGHT_WEAK.finditer(text):
-        if _blocked(_COPULA, text, match.start(), words=3) or _AFTER_NOTE.search(text[: match.start()]):
+        bare = review and match[0].lower() in ("right", "correct", "true")
+        if bare or (
+            (review or _of_the_note(text, match))
+            and (_blocked(_COPULA, text, match.start(), words=3) or _AFTER_NOTE.search(text[: match.start()]))
+        ):
             marks.append((match, 1))
     for match, sign in sorted(marks, key=lambda f: (-len(f[0][0]), f[0].start())):
         if any(used[match.start() : match.end()]) or _blocked(_MODAL, text, match.start(), words=3):
@@ -435,6 +542,25 @@ def _rightness(text: str) -> int:
         used[match.start() : match.end()] = [True] * (match.end() - match.start())
         score += -sign if _blocked(_NEGATION, text, match.start(), words=3) else sign
     return score
+
+
+def _of_the_note(text: str, mark: re.Match[str]) -> bool:
+    """Whether a word of judgement is said of a note shortly before it ("the note ... proved accurate"), or of somebody who had it
+    right; "shares sank" and "a report confirms" judge nothing."""
+    before = text[: mark.start()]
+    if _SHARES_BEFORE.search(before) and _ACTIVE.fullmatch(mark[0]):
+        return False
+    if _HAD_IT.search(text[max(0, mark.start() - 12) : mark.end()]):
+        return True
+    if _ACTIVE.fullmatch(mark[0]) and not _blocked(_COPULA, text, mark.start(), words=3):
+        return False
+    if _WHO_JUDGED.search(text):
+        return True
+    near = " ".join(before.split()[-_NEARBY_WORDS:])
+    after = " ".join(text[mark.end() :].split()[:6])
+    return (
+        _NOTE_WORD.search(near) is not None or re.search(rf"^\W*(?:was|were|is|proved)?\s*(?:the|that|this)\s.*{_NOTES}", after) is not None
+    )
 
 
 def _rumour(text: str, publisher: str) -> list[Statement]:
@@ -494,10 +620,25 @@ def _factor_key(phrase: str) -> frozenset[str]:
     return frozenset(kept)
 
 
+def factor_words(table: str) -> frozenset[str]:
+    """The words of a table in the form in which ``factor_key`` gives them."""
+    return frozenset().union(*(factor_key(word) for word in w.listed(table)))
+
+
 def same_factor(one: str, other: str) -> bool:
     """Whether two phrases name the same outside price: all words of the shorter stand in the longer."""
     a, b = factor_key(one), factor_key(other)
     return bool(a and b) and (a <= b or b <= a)
+
+
+_MARKET = factor_words(w.MARKET_FACTORS)
+_SIDE_WORDS = _MARKET | factor_words(w.FACTOR_SIDE_WORDS)
+
+
+def _market_factor(phrase: str) -> bool:
+    """Whether a phrase of at most three words names an outside price and nothing else: a commodity, a currency, a rate, wages."""
+    key = factor_key(phrase)
+    return bool(key & _MARKET) and key <= _SIDE_WORDS and len(phrase.split()) <= 3
 
 
 def _phrase(text: str, *, most: int = 5) -> str:
@@ -592,7 +733,8 @@ def _exposures(text: str) -> list[Statement]:
             continue
         for clause in _CLAUSE.split(sentence):
             found += _clause_exposures(clause) or _bare_exposure(clause, topic)
-    return found
+    named = [e for e in found if isinstance(e, Exposure) and _market_factor(e.factor)]
+    return [e for e in named if not any(e.sign * other.sign < 0 and same_factor(e.factor, other.factor) for other in named)]
 
 
 _TOPIC = re.compile(
@@ -696,7 +838,7 @@ def _factor_moves(text: str) -> list[Statement]:
 def _add_move(found: list[Statement], phrase: str, direction: int) -> None:
     phrase = _clean_factor(" ".join(phrase.split()[-5:]))
     key = factor_key(phrase)
-    if key and not key & _NOT_FACTORS and FactorMove(phrase, direction) not in found:
+    if key & _MARKET and not key & _NOT_FACTORS and FactorMove(phrase, direction) not in found:
         found.append(FactorMove(phrase, direction))
 
 
@@ -803,10 +945,12 @@ def _headlines(title: str) -> list[Statement]:
 
 _SECTION = re.compile(r"\b(?P<head>As of|Waiting|Withdrawn|Sources|Exposure|Recent):?\s(?P<body>.*?)(?=\.\s|\.$|\n|$)", re.DOTALL)
 _STATE_WAIT = re.compile(
-    r"^(?P<name>.+?) (?P<tone>favourable|unfavourable|open)(?:, due (?:(?P<now>now)|in (?:about )?(?P<n>\d+) sessions?|(?P<ago>\d+) sessions? ago))?(?P<loose>, roughly)?$"
+    r"^(?P<name>.+?) (?:\((?P<tone>favourable|unfavourable)\)|(?P<old>favourable|unfavourable|open))"
+    r"(?:,? due (?P<about>about )?(?:(?P<now>now)|in (?P<near>about )?(?P<n>\d+) sessions?|(?P<ago>\d+) sessions? ago))?(?P<loose>, roughly)?$"
 )
 _STATE_TRACK = re.compile(r"^(?P<source>.+?) right (?P<right>\d+) of (?P<total>\d+)(?P<judged> judged calls?)?$")
-_STATE_EXPOSURE = re.compile(r"^(?:(?P<since>\d{4}-\d\d-\d\d) )?(?P<factor>.+?) (?P<how>helps|hurts|does not matter)$")
+_STATE_EXPOSURE = re.compile(r"^(?:(?P<since>\d{4}-\d\d-\d\d) )?(?P<factor>.+?) (?P<how>helps?|hurts?|does not matter|do not matter)$")
+_STATE_FILED = re.compile(r"\s*\(filed (?P<filed>\d{4}-\d\d-\d\d)\)$")
 _STATE_RECENT = re.compile(
     r"^(?:(?P<factor>.+?) (?P<way>rose|fell)|results (?P<plan>above|below|at) plan)(?: (?P<ago>\d+) sessions? ago)?$"
 )
@@ -817,8 +961,22 @@ def _reflection(text: str) -> list[Statement]:
     found: list[Statement] = []
     for match in _SECTION.finditer(text):
         for part in match["body"].split(";"):
-            if statement := _state_part(match["head"], part.strip().rstrip(".")):
+            part = part.strip().rstrip(".")
+            if match["head"] == "Exposure":
+                found += _state_exposures(part)
+            elif statement := _state_part(match["head"], part):
                 found.append(statement)
+    return found
+
+
+def _state_exposures(part: str) -> list[Statement]:
+    """The exposures of one filing: "cobalt helps, power prices hurt (filed 2022-02-18)"."""
+    filed = _STATE_FILED.search(part)
+    found: list[Statement] = []
+    for one in (part[: filed.start()] if filed else part).split(", "):
+        if m := _STATE_EXPOSURE.match(one):
+            sign = 1 if m["how"].startswith("help") else -1 if m["how"].startswith("hurt") else 0
+            found.append(Exposure(m["factor"], sign, _date(m["since"] or (filed["filed"] if filed else ""))))
     return found
 
 
@@ -830,11 +988,10 @@ def _state_part(head: str, part: str) -> Statement | None:
         return Cancelled(part) if part and len(part) < 60 else None
     if head == "Waiting" and (m := _STATE_WAIT.match(part)):
         due = 0 if m["now"] else int(m["n"]) if m["n"] else -int(m["ago"]) if m["ago"] else None
-        return Pending(m["name"], {"favourable": 1, "unfavourable": -1, "open": 0}[m["tone"]], due, None, not m["loose"])
+        tone = {"favourable": 1, "unfavourable": -1, "open": 0}[m["tone"] or m["old"]]
+        return Pending(m["name"], tone, due, None, not (m["loose"] or m["about"] or m["near"]))
     if head == "Sources" and (m := _STATE_TRACK.match(part)) and int(m["right"]) <= int(m["total"]):
         return Track(m["source"], int(m["right"]), int(m["total"]), bool(m["judged"]))
-    if head == "Exposure" and (m := _STATE_EXPOSURE.match(part)):
-        return Exposure(m["factor"], {"helps": 1, "hurts": -1, "does not matter": 0}[m["how"]], _date(m["since"] or ""))
     if head == "Recent" and (m := _STATE_RECENT.match(part)):
         ago = int(m["ago"] or 0)
         if m["plan"]:

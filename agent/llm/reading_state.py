@@ -19,6 +19,7 @@ OPEN_SESSIONS = 5  # an outcome that is due moves the price for about this many 
 FORGET_SESSIONS = 60  # nothing announced waits longer than this without a new word
 MOVE_SESSIONS = 3
 SURPRISE_SESSIONS = 8
+WAITING_SHOWN = EXPOSURES_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,10 @@ class Known:
         """Open items, the nearest first."""
         open_ = [i for i in self.items.values() if not i.cancelled and not i.over() and i.name]
         return sorted(open_, key=lambda i: (999 if i.due is None else i.due, i.name))
+
+    def told(self) -> list[Item]:
+        """What a person may be told to wait for: a known way and a known time, the nearest first."""
+        return [i for i in self.waiting() if i.direction and i.due is not None][:WAITING_SHOWN]
 
     def exposure(self, factor: str) -> Exposure | None:
         """The newest word on a factor."""
@@ -274,11 +279,11 @@ def _fold_event(state: Known, said: r.Statement, text: Readable, ago: int, since
             _merge(
                 state.moves, Event(said.factor, said.direction, ago + said.sessions_ago, text.day, text.fresh, text.labels), by_factor=True
             )
-    elif isinstance(said, r.Surprise) and (text.form != "news" or not facts.company or _names_company(text, facts)):
+    elif isinstance(said, r.Surprise) and (text.form != "news" or not facts.company or _names_company(text, facts, title=True)):
         _merge(state.surprises, Event("results", said.direction, ago + said.sessions_ago, text.day, text.fresh, text.labels))
     elif isinstance(said, r.Rumour):
         _merge(state.rumours, Event(said.source, said.direction, ago, text.day, text.fresh, text.labels))
-    elif isinstance(said, r.Headline) and _names_company(text, facts):
+    elif isinstance(said, r.Headline) and _names_company(text, facts, title=True):
         _merge(state.headlines, Event(said.phrase, said.direction, ago, text.day, text.fresh, text.labels))
 
 
@@ -296,9 +301,9 @@ def _merge(events: list[Event], new: Event, *, by_factor: bool = False) -> None:
 _LEGAL = re.compile(r"\b(?:inc|corp|corporation|company|co|plc|ltd|holdings|group|the|sa|ag|nv|and)\b\.?", re.IGNORECASE)
 
 
-def _names_company(text: Readable, facts: Situation) -> bool:
-    """Whether a text speaks of the company itself: its name without the legal form, or its ticker as a word."""
-    said = f"{text.title} {text.text}"
+def _names_company(text: Readable, facts: Situation, *, title: bool = False) -> bool:
+    """Whether a text (or its title alone) speaks of the company itself: its name without the legal form, or its ticker as a word."""
+    said = text.title if title and text.title else f"{text.title} {text.text}"
     if facts.ticker and re.search(rf"(?<![\w-]){re.escape(facts.ticker)}(?![\w-])", said):
         return True
     words = _LEGAL.sub(" ", facts.company).replace(",", " ").split()
@@ -342,13 +347,12 @@ def _drop_stale(state: Known) -> None:
 
 def state_line(state: Known, session: date, *, words: int = 62) -> str:
     """The state in sentences that ``reading.read`` understands, cut to ``words`` words by leaving out the least urgent parts."""
-    waiting = [_wait_part(i) for i in state.waiting()]
+    waiting = [_wait_part(i) for i in state.told()]
     gone = [i.name for i in state.items.values() if i.cancelled and i.name]
     sources = [f"{s.name} right {s.right} of {s.total}" for s in state.sources.values() if s.total and not s.judged]
-    exposures = [f"{e.since} {e.factor} {_EFFECT[e.sign]}" for e in _newest_exposures(state)]
     recent = [f"{e.what} {'rose' if e.direction > 0 else 'fell'}{_ago(e.ago)}" for e in _relevant_moves(state)]
     recent += [f"results {_PLAN[e.direction]} plan{_ago(e.ago)}" for e in state.surprises[-1:]]
-    sections = {"Recent": recent[:3], "Waiting": waiting[:5], "Sources": sources[:5], "Withdrawn": gone[-4:], "Exposure": exposures[:4]}
+    sections = {"Recent": recent[:3], "Waiting": waiting, "Sources": sources[:5], "Withdrawn": gone[-4:]}
     lines, left = [f"As of {session}."], words - 3
     for head, parts in sections.items():
         kept: list[str] = []
@@ -359,10 +363,30 @@ def state_line(state: Known, session: date, *, words: int = 62) -> str:
                 left -= cost
         if kept:
             lines.append(f"{head}: {'; '.join(kept)}.")
+    if exposed := _exposure_line(state, left):
+        lines.append(exposed)
     return " ".join(lines) if len(lines) > 1 else ""
 
 
-_EFFECT = {1: "helps", -1: "hurts", 0: "does not matter"}
+_EFFECT = {1: ("helps", "help"), -1: ("hurts", "hurt"), 0: ("does not matter", "do not matter")}
+
+
+def _exposure_line(state: Known, words: int) -> str:
+    """What a rise of an outside price does, filing by filing: "cobalt helps, power prices hurt (filed 2022-02-18)"."""
+    groups: dict[date, list[str]] = {}
+    left = words - 1
+    shown = [e for e in _newest_exposures(state) if len(e.factor.split()) <= 3 and not re.search(r"[^\w&' -]", e.factor)]
+    for exposure in sorted(shown, key=lambda e: not e.sign)[:EXPOSURES_SHOWN]:
+        several = exposure.factor.endswith("s") and not exposure.factor.endswith(("ss", "us", "gas"))
+        part = f"{exposure.factor} {_EFFECT[exposure.sign][several]}"
+        cost = len(part.split()) + (0 if exposure.since in groups else 2)
+        if cost <= left:
+            groups.setdefault(exposure.since, []).append(part)
+            left -= cost
+    told = [f"{', '.join(parts)} (filed {since})" for since, parts in groups.items()]
+    return f"Exposure: {'; '.join(told)}." if told else ""
+
+
 _PLAN = {1: "above", -1: "below", 0: "at"}
 
 
@@ -371,11 +395,10 @@ def _ago(ago: int) -> str:
 
 
 def _wait_part(item: Item) -> str:
-    tone = {1: "favourable", -1: "unfavourable", 0: "open"}[item.direction]
-    if item.due is None:
-        return f"{item.name} {tone}"
-    due = "now" if item.due == 0 else f"in {item.due} sessions" if item.due > 0 else f"{-item.due} sessions ago"
-    return f"{item.name} {tone}, due {due}{'' if item.exact else ', roughly'}"
+    tone, due, about = "favourable" if item.direction > 0 else "unfavourable", item.due or 0, "" if item.exact else "about "
+    sessions = f"{abs(due)} session{'' if abs(due) == 1 else 's'}"
+    when = f"due {about}now" if due == 0 else f"due in {about}{sessions}" if due > 0 else f"due {about}{sessions} ago"
+    return f"{item.name} ({tone}) {when}"
 
 
 def _newest_exposures(state: Known) -> list[Exposure]:

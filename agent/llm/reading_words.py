@@ -106,7 +106,8 @@ at hand, window is open, window opens, window has opened, has begun, has started
 falls due, has come due, comes due, the day has come, time has come, on the doorstep, within hours, next session, coming session,
 tomorrow, from today, as of today, reaches its date, reached its date, has reached"""
 
-RIGHT_STRONG = """vindicated, borne out, bore out, on the mark, on the money, held up, holds up, stood up, spot on, well founded, well-founded,
+RIGHT_STRONG = """matched the later, matched the figures, matched the numbers, matches the figures, matches the numbers, fits the figures, fitted the figures,
+tallied with, tallies with, squares with, squared with, had been right, told the same story, tell the same story, as the note said, as the note had said, vindicated, borne out, bore out, on the mark, on the money, held up, holds up, stood up, spot on, well founded, well-founded,
 came true, comes true, materialised, materialized, proven right, backed up by events, checked out, checks out, hit the mark,
 matched events, matched what followed, validated, upheld, corroborated, substantiated, confirmed, confirms, verified, accurate,
 bang on, dead on, prescient, got it right, had it right, called it right, called it, on target, played out, plays out, panned out,
@@ -116,7 +117,9 @@ score one for, on the nose, stood the test, stands the test, stood the test of e
 proved correct, proven correct, proved true, proved right, agreed with the facts, matched the facts, had the facts, spot-on, faithful,
 hit home, hit its mark, came good, comes good, what happened"""
 RIGHT_WEAK = "right, correct, true, sound, good, precise, solid, valid, fair, just"
-WRONG_STRONG = """wide of the mark, off the mark, mistaken, incorrect, inaccurate, unfounded, baseless, groundless, did not hold, did not hold up,
+WRONG_STRONG = """does not stand up, did not stand up, do not stand up, does not hold up, does not hold water, did not hold water, holds no water, held no water,
+gives the lie to, give the lie to, gave the lie to, nothing came of, nothing has come of, no sign of what, told the opposite, tells the opposite, tell the opposite,
+went the other way, ran the other way, did not add up, does not add up, not what happened, wide of the mark, off the mark, mistaken, incorrect, inaccurate, unfounded, baseless, groundless, did not hold, did not hold up,
 didn't hold up, failed to hold, failed to hold up, refuted, disproved, disproven, contradicted, contradicts, debunked, off base,
 misplaced, came to nothing, fizzled, no truth, misfired, erroneous, misleading, fell flat, false alarm, false, untrue, missed the mark,
 fell apart, fell through, ill-founded, ill founded, unsupported, off target, far from the truth, got it wrong, had it wrong,
@@ -353,3 +356,29 @@ IDIOMS = """ahead of the open, ahead of the opening, ahead of the session, ahead
 ahead of the report, ahead of the release, ahead of the decision, ahead of the close, ahead of the weekend, ahead of the next session, ahead of today's session,
 ahead of tomorrow's session, ahead of trading, behind closed doors, behind the scenes, below the radar, under the radar, above board, strongly denied,
 better known, good deal of, at best, at worst, good morning, good afternoon, good evening, for good, no doubt, good old"""
+
+OUTCOME = """outcome, outcomes, result, results, decision, decisions, decide, decides, ruling, rule on, verdict, readout, approval, award, answer, vote,
+judgment, judgement, clearance, go-ahead"""
+REVIEW = """follow-up, followup, following up, in hindsight, with hindsight, after the fact, scorecard, postscript, review of notes,
+review of market notes, review of the notes, review of earlier notes, review of market talk, review of rumours, review of tips, notes reviewed,
+looking at the record, on the record so far, score card, checking back, checked against events, checked against the facts, fact check, fact-check,
+what became of, note check, rumour check, tip check, checking the notes, checking last week's notes, held against events, judged by events, after the event,
+notes under review, market notes, pre-session notes, marks for, keeping score, score sheet, tally of notes, audit of notes, settled up"""
+
+MARKET_FACTORS = """oil, crude, brent, petroleum, gas, lng, naphtha, gasoline, petrol, diesel, kerosene, fuel, coal, uranium, electricity, power, energy, carbon,
+emission, gold, silver, platinum, palladium, rhodium, copper, aluminium, zinc, tin, nickel, lead, cobalt, lithium, manganese,
+iron, steel, scrap, graphite, titanium, tungsten, chromium, molybdenum, vanadium, silicon, polysilicon, neodymium, helium, phosphate, potash,
+fertiliser, fertilizer, urea, ammonia, sulphur, sulfur, salt, sand, cement, concrete, bitumen, asphalt, lumber, wood, pulp, paper, cardboard, resin, plastic,
+plastics, polymer, polyethylene, polypropylene, ethylene, propylene, methanol, rubber, glass, leather, wool, cotton, silk, linen, wheat, corn, rice, oats,
+barley, rye, soy, soya, soybean, rapeseed, canola, sunflower, sugar, cocoa, coffee, tea, milk, butter, cheese, dairy, egg, beef, pork, cattle, hog,
+poultry, chicken, fish, salmon, grain, feed, juice, tobacco, hops, malt, potato, water, chip, memory, dram, nand, wafer,
+freight, shipping, postage, charter, dollar, euro, yen, pound, sterling, franc, yuan, renminbi, peso, rupee, krona, krone, lira, rand, ruble, rouble,
+zloty, currency, currencies, forex, interest, treasury, mortgage, libor, sofr, euribor, swap, spread, wage, labour, labor, inflation,
+duty, commodity, commodities, metal, rent, housing, bitcoin"""
+FACTOR_SIDE_WORDS = """natural, crude, hard, soft, red, white, green, short-term, long-term, short, long, term, us, american, european, japanese, chinese, british, swiss,
+canadian, mexican, brazilian, indian, australian, korean, foreign, industrial, wholesale, retail, hourly, ocean, sea, air, road, rail, truck, container, thermal,
+coking, ore, grade, refined, recycled, battery, jet, heating, base, precious, bank, prime, policy, lending, borrowing, vegetable, orange, palm, rare, earth,
+import, customs, duty, credit, spread, exchange, consumer, day, weak, strong, free, allowance, permit, emission, year"""
+NOTE_BACKED = "support, supports, supported, back, backs, backed, bear out, bears out, bore out, confirms, vindicate, vindicates, back up, backs up, agree with, agrees with"
+NOTE_DENIED = """contradict, contradicts, contradicted, refute, refutes, refuted, disprove, disproves, disproved, belie, belies, belied, undercut, undercuts, sink,
+sinks, sank, rebut, rebuts, rebutted, give the lie to, gives the lie to, gave the lie to, discredit, discredits, discredited, debunk, debunks, debunked"""
