@@ -1,7 +1,12 @@
-"""The bundled demo run: a real run of the real code on the synthetic market, made once, in seconds to a minute."""
+"""The bundled demo run: a real run of the real code on the synthetic market, made once, on first start, in seconds.
+
+It uses the hashing embedder, which knows words but not meanings: a sentence model would need minutes for the same run on a small
+machine. New runs default to the sentence model.
+"""
 
 from __future__ import annotations
 
+from agent.memory.layers import preset
 from agent.spec import RunSpec
 from services import runs
 from services.settings import settings
@@ -20,6 +25,7 @@ def spec(seed: int | None = None) -> RunSpec:
             "train": {"start": "2021-07-01", "end": "2021-12-31"},
             "test": {"start": "2022-01-03", "end": "2022-12-30"},
             "backend": "rules",
+            "memory": preset("default").model_copy(update={"embedder": "hashing"}).model_dump(),
         }
     )
 
