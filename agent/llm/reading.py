@@ -77,10 +77,12 @@ class FactorMove:
 
 @dataclass(frozen=True)
 class Surprise:
-    """A result against its plan: +1 above, -1 below, 0 in line."""
+    """A result against its plan: +1 above, -1 below, 0 in line. ``passage``: the sentence it was read from, so that a caller may see
+    whose result it is."""
 
     direction: int
     sessions_ago: int = 0
+    passage: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -439,6 +441,8 @@ def _outlet(name: str) -> str:
     parts = re.sub(r"['’]s?$", "", name.strip(" .,:")).split()
     while parts and parts[0].strip(":,.").lower() in _NO_OUTLET:
         parts = parts[1:]
+    if any(p.lower() in ("it", "has", "got", "had", "is", "was", "were") for p in parts):
+        return ""  # a headline in capitals, not a name
     return "" if all(p.lower() in _WEAK_NAMES | _NO_OUTLET for p in parts) else " ".join(parts)
 
 
@@ -454,6 +458,9 @@ def _source(text: str, publisher: str) -> str:
             if name and source_key(name) != own:
                 return name
             itself = itself or bool(name)
+    words = re.findall(r"(?<![\w'])[A-Za-z]\w*", text)
+    if 4 * sum(word[0].isupper() for word in words) > 3 * len(words) > 9:
+        return publisher if itself or _ITSELF.search(text) else ""  # in a headline in capitals every word looks like a name
     for match in _TWO_CAPITALS.finditer(text):
         name = _outlet(match["source"])
         if " " in name and source_key(name) != own and not _ABOUT_BEFORE.search(text[: match.start()]):
@@ -883,7 +890,7 @@ def _surprises(text: str) -> list[Statement]:
     """Results against plan; only the first plain one of a text counts, it is the headline figure."""
     for sentence in _SENTENCE.split(text):
         if hits := [*_compared(sentence), *_measured(sentence)]:
-            return [Surprise(min(hits)[2])]
+            return [Surprise(min(hits)[2], passage=sentence)]
     return []
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from math import sqrt
 
 from agent.llm import reading as r
 from agent.llm.base import MemoryFact, Situation, TextFact
@@ -75,6 +76,12 @@ class Record:
     def trust(self) -> float:
         """Laplace's rule; 0.5 for a source without a record."""
         return (self.right + 1) / (self.total + 2)
+
+    def edge(self) -> float:
+        """What following the source is worth, -1..1: right minus wrong, less half a standard error, so that luck is not taken for skill."""
+        raw = 2 * self.trust() - 1
+        sure = max(0.0, abs(raw) - 0.5 / sqrt(self.total + 2))
+        return sure if raw > 0 else -sure
 
 
 @dataclass
@@ -198,6 +205,7 @@ def known(facts: Situation) -> Known:
     tracks: list[tuple[r.Track, int, tuple[str, ...]]] = []
     texts = readables(facts)
     outlets = _outlets(texts, facts.company)
+    company = r.source_key(_LEGAL.sub(" ", facts.company)).split()[:1]
     for text in texts:
         statements = r.read(text.title, text.text, publisher=text.publisher, form=text.form)
         ago, since = text.ago, text.day
@@ -206,6 +214,8 @@ def known(facts: Situation) -> Known:
                 ago, since = calendar.ago(said.day), said.day
             elif isinstance(said, r.Verdict):
                 source = _named_outlet(said.passage, text.publisher, outlets) or said.source
+                if company and r.source_key(source).split()[:1] == company:
+                    source = ""  # the note was about the company, not by it
                 key = (r.source_key(source), said.right, text.day)
                 _, _, basis = verdicts.get(key, ("", 0, ()))
                 verdicts[key] = (source, ago, _join(basis, text.labels))
@@ -279,11 +289,11 @@ def _fold_event(state: Known, said: r.Statement, text: Readable, ago: int, since
             _merge(
                 state.moves, Event(said.factor, said.direction, ago + said.sessions_ago, text.day, text.fresh, text.labels), by_factor=True
             )
-    elif isinstance(said, r.Surprise) and (text.form != "news" or not facts.company or _names_company(text, facts, title=True)):
+    elif isinstance(said, r.Surprise) and (text.form != "news" or not facts.company or _names_company(text, facts, said=said.passage)):
         _merge(state.surprises, Event("results", said.direction, ago + said.sessions_ago, text.day, text.fresh, text.labels))
     elif isinstance(said, r.Rumour):
         _merge(state.rumours, Event(said.source, said.direction, ago, text.day, text.fresh, text.labels))
-    elif isinstance(said, r.Headline) and _names_company(text, facts, title=True):
+    elif isinstance(said, r.Headline) and _names_company(text, facts, said=text.title):
         _merge(state.headlines, Event(said.phrase, said.direction, ago, text.day, text.fresh, text.labels))
 
 
@@ -301,9 +311,9 @@ def _merge(events: list[Event], new: Event, *, by_factor: bool = False) -> None:
 _LEGAL = re.compile(r"\b(?:inc|corp|corporation|company|co|plc|ltd|holdings|group|the|sa|ag|nv|and)\b\.?", re.IGNORECASE)
 
 
-def _names_company(text: Readable, facts: Situation, *, title: bool = False) -> bool:
-    """Whether a text (or its title alone) speaks of the company itself: its name without the legal form, or its ticker as a word."""
-    said = text.title if title and text.title else f"{text.title} {text.text}"
+def _names_company(text: Readable, facts: Situation, *, said: str = "") -> bool:
+    """Whether a text (or what is ``said`` in one place of it) speaks of the company: its name without the legal form, or its ticker."""
+    said = said or f"{text.title} {text.text}"
     if facts.ticker and re.search(rf"(?<![\w-]){re.escape(facts.ticker)}(?![\w-])", said):
         return True
     words = _LEGAL.sub(" ", facts.company).replace(",", " ").split()

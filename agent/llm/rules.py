@@ -154,7 +154,7 @@ def _rumours(state: Known, options: RulesBackend.Options) -> list[Effect]:
     found = []
     for rumour in state.rumours:
         record = state.source(rumour.what)
-        edge = 2 * record.trust() - 1 if record else 0.0
+        edge = record.edge() if record else 0.0
         if record and record.total >= ENOUGH_NOTES and abs(edge) > 1e-9:
             said = "good" if rumour.direction > 0 else "bad"
             claim = f"{rumour.what or 'A source'} hears {said} news; it was right {record.right} of {record.total} times"
@@ -188,7 +188,7 @@ def _surprises(state: Known, options: RulesBackend.Options) -> list[Effect]:
 
 def _headlines(state: Known, options: RulesBackend.Options) -> list[Effect]:
     """Plain events are old news by the close; together they never weigh more than two."""
-    found = [Effect(options.headline_bps * e.direction, f"Headline: {e.what}", e.basis, 3) for e in state.headlines]
+    found = [Effect(options.headline_bps * e.direction, f'A headline says "{e.what}"', e.basis, 3) for e in state.headlines]
     return found[:4]
 
 
@@ -343,12 +343,17 @@ def _invalidation(action: str, found: Sequence[Effect], invested: bool) -> str:
 
 def _opening(action: str, target: float, found: Sequence[Effect]) -> str:
     """What is done and the one thing that weighs most, as a sentence."""
-    out = abs(target) < 1e-9
-    stance = {"buy": "Buy", "sell": "Sell", "hold": "Stay out" if out else "Hold"}[action]
-    stance += "" if action == "hold" and out else f" to hold {target:.0%}" if action != "hold" else f" {target:.0%}"
+    out, hold = abs(target) < 1e-9, action == "hold"
+    if out:
+        stance = "Stay out" if hold else "Sell everything" if action == "sell" else "Buy back"
+    else:
+        stance = f"Hold {target:.0%}" if hold else f"{'Buy' if action == 'buy' else 'Sell'} to hold {target:.0%}"
+    if found and action == "hold" and found[0].bps * (-1 if out or target < 0 else 1) < 0:
+        return f"{stance}; too little to act on: {found[0].claim}."
     if found:
         return f"{stance}: {found[0].claim}."
-    return f"{stance}: no known reason to {'come back yet' if action == 'hold' and out else 'stay out' if action == 'buy' else 'hold more' if action == 'sell' else 'leave'}."
+    why = "come back yet" if hold and out else "leave" if hold else "stay out" if action == "buy" else "hold more"
+    return f"{stance}: no known reason to {why}."
 
 
 def summary(opening: str, state: Known, facts: Situation) -> str:

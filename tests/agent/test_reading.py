@@ -98,6 +98,38 @@ def test_ordinary_capitals_with_digits_are_no_names(text) -> None:
     assert not [s for s in read("", f"{text}, decision expected.", form="filing") if isinstance(s, Pending)] or "Net" in text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The new M3 laptops are due in stores in 3 weeks and reviewers are optimistic.",
+        "AirPods 4 sales start in about 9 sessions; the outlook is bright.",
+        "Mag 7 earnings are due next week, and analysts are hopeful.",
+        "Airline delays Vector 737 deliveries; results are expected in ten sessions and look poor.",
+        "The P-8 and KC-46A fleets grew, with favourable results expected within two months.",
+        "District 837 members vote in five days; union confident.",
+        "The chipmaker's GPT-5 launch is expected in a couple of weeks and hopes are high.",
+        "The Magnificent Seven report results in 4 sessions, with strong hopes.",
+        "The city rejected the tender. Gets Shelved: Project Gets Shelved in 4 sessions, decision awaited.",
+    ],
+)
+@pytest.mark.parametrize("form", ["news", "filing"])
+def test_a_product_or_a_place_is_nothing_that_waits_for_an_outcome(text, form) -> None:
+    assert not {"Pending", "Cancelled", "Revived"} & kinds("", text, form=form)
+
+
+def test_a_named_project_needs_an_outcome_and_a_time_close_to_its_name() -> None:
+    assert only(Pending, "", "The verdict on the Larkspur tender is due in 6 sessions; prospects are poor.").direction == -1
+    far = "The Larkspur tender was in the news. Shares rose. Rivals were quiet. Elsewhere a decision is due in 6 sessions."
+    assert "Pending" not in kinds("", far)
+    assert "Pending" not in kinds("", "The Larkspur tender looks promising to everybody.")
+    assert "Pending" not in kinds("", "The Larkspur tender opens its doors in 6 sessions, with music.")
+
+
+def test_shares_that_drop_cancel_no_project() -> None:
+    assert "Cancelled" not in kinds("", "Families of the Vector 737 crash victims ask the judge to scrap the deal.")
+    assert kinds("", "Project Larkspur was shelved on Friday.") == {"Cancelled"}
+
+
 # --------------------------------------------------------------------------------------------------------------- cancelled
 
 
@@ -173,6 +205,67 @@ def test_a_rumour_carries_its_publisher_and_direction(text, direction) -> None:
 
 def test_an_unconfirmed_rumour_is_no_verdict() -> None:
     assert kinds("", "The Granite Post report on strong orders has not been confirmed.", publisher="Granite Post") == {"Rumour"}
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "right"),
+    [
+        ("Slate Gazette's note of 12 May turned out right.", "Slate Gazette", True),
+        ("After the fact: Slate Gazette right about orders.", "Slate Gazette", True),
+        ("Slate Gazette track record: wrong on orders at Zedwell.", "Slate Gazette", False),
+        ("Review of market notes: Slate Gazette correct.", "Slate Gazette", True),
+        ("The Slate Gazette item of last week was found accurate.", "Slate Gazette", True),
+        ("Morning Ledger's Zedwell note proved wrong.", "Morning Ledger", False),
+        ("The Daily Quill note on Zedwell, published 3 days ago, has since been confirmed by the numbers.", "Daily Quill", True),
+        ("Follow-up: what Reed & Rush heard about Zedwell did not happen.", "Reed & Rush", False),
+        ("Reed & Rush had it right on Zedwell's orders, the following week showed.", "Reed & Rush", True),
+        ("Events have contradicted the tip that Slate Gazette passed on last week.", "Slate Gazette", False),
+        ("Those who trusted Slate Gazette on Zedwell were rewarded: the call was correct.", "Slate Gazette", True),
+        ("Score one for Slate Gazette. Its note on Zedwell matched the later figures.", "Slate Gazette", True),
+        ("Nothing came of the Slate Gazette story about Zedwell.", "Slate Gazette", False),
+        ("Zedwell: earlier Slate Gazette note does not stand up.", "Slate Gazette", False),
+    ],
+)
+def test_a_follow_up_names_the_outlet_it_judges_whoever_publishes_it(text, source, right) -> None:
+    found = only(Verdict, "", text, publisher="Ledger Desk")
+    assert (source_key(found.source), found.right) == (source_key(source), right)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Shares of Northwind sank after its chief Ed Miller said that searches declined last week.",
+        "A reliable dividend track record in a growth sector.",
+        "The premier denied that the plane given to Jo Smith was a bribe.",
+        "Police confirms the arrest of a hacker. The hacker Li Wei was arrested at the request of the prosecutor.",
+        "A class action claims that the company made false statements in its earlier reports.",
+        "President Jo Smith has said that trade must be fair.",
+        "A new report confirms what happened in the factory.",
+    ],
+)
+def test_news_that_judges_no_earlier_note_is_no_verdict(text) -> None:
+    assert "Verdict" not in kinds("", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Higher net sales of services improved our gross margin.",
+        "A decline in unemployment reduces our costs.",
+        "Higher award or incentive fees raise our earnings.",
+        "An increase in the number of people served improves our revenues.",
+        "Higher deliveries increased our revenue.",
+        "Higher copper prices helped our margins. Higher copper prices hurt our results.",
+        "Lower levels of research and development expense helped our operating income.",
+    ],
+)
+def test_only_an_outside_price_of_which_one_thing_is_said_is_an_exposure(text) -> None:
+    assert "Exposure" not in kinds("10-K", text, form="filing")
+
+
+def test_only_the_move_of_an_outside_price_is_a_factor_move() -> None:
+    assert "FactorMove" not in kinds("Should you buy the dip as Northwind falls?")
+    assert "FactorMove" not in kinds("Smartphone demand surges")
 
 
 # -------------------------------------------------------------------------------------------------------- outside prices
@@ -341,6 +434,23 @@ def test_the_state_in_an_own_reflection_is_read_back() -> None:
         Cancelled("Quill-3"),
         Exposure("copper", 1, date(2021, 2, 20)),
         Exposure("zinc", 0, date(2021, 2, 20)),
+    }
+
+
+def test_the_state_is_read_back_in_plain_words() -> None:
+    text = (
+        "As of 2022-03-04. Waiting: Osprey-7 (favourable) due in 9 sessions; Larch (unfavourable) due about 1 session ago; Quill-3 (favourable) due about "
+        "now; Finch-2 (unfavourable) due in about 12 sessions. Exposure: cobalt helps, power prices hurt (filed 2022-02-18); tin does not matter (filed 2021-02-20)."
+    )
+    assert set(read("Decision", text, form="reflection")) == {
+        AsOf(date(2022, 3, 4)),
+        Pending("Osprey-7", 1, 9),
+        Pending("Larch", -1, -1, None, False),
+        Pending("Quill-3", 1, 0, None, False),
+        Pending("Finch-2", -1, 12, None, False),
+        Exposure("cobalt", 1, date(2022, 2, 18)),
+        Exposure("power prices", -1, date(2022, 2, 18)),
+        Exposure("tin", 0, date(2021, 2, 20)),
     }
 
 

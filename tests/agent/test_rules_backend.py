@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from pathlib import Path
 from time import perf_counter
 
 import pytest
@@ -418,12 +419,58 @@ def test_the_state_line_reads_back_as_written(facts) -> None:
     state = known(facts)
     line = state_line(state, facts.session, words=500)
     again = known(situation(memories=(reflection(line, 0),))) if line else known(situation())
-    for item in state.waiting()[:5]:
+    for item in state.told():
         copy: Item = again.items[r.name_key(item.name)]
         assert (copy.direction, copy.due, copy.cancelled) == (item.direction, item.due, item.cancelled)
     for key, record in state.sources.items():
         if record.total and not record.judged:
             assert (again.sources[key].right, again.sources[key].total) == (record.right, record.total)
+
+
+def test_the_summary_tells_of_four_nearest_items_with_a_way_and_a_time_and_of_nothing_else() -> None:
+    codes = ("Osprey", "Larch", "Quill", "Finch", "Heron")
+    told = tuple(
+        memory(n, f"{c}-{n} decision due in about {9 - n} sessions. The outlook is bright.", ago=0) for n, c in enumerate(codes, 1)
+    )
+    vague = (memory(20, "Robin-9 decision due in about 2 sessions.", ago=0), memory(21, "Wren-8: the outlook is bright.", ago=0))
+    text = ask(situation(memories=(*told, *vague)))["summary"]
+    waiting = text.split("Waiting: ")[1].split(". ")[0].rstrip(".")
+    assert [part.split()[0] for part in waiting.split("; ")] == ["Heron-5", "Finch-4", "Quill-3", "Larch-2"]
+    assert "Robin" not in text and "Wren" not in text and "open" not in text
+
+
+def test_the_summary_tells_exposures_once_per_filing_and_at_most_four() -> None:
+    prices = ("copper", "zinc", "freight", "sugar", "rubber")
+    filed = annual(2, " ".join(f"A rise in {p} prices hurts our margins." for p in prices), 50)
+    text = ask(situation(memories=(filed,)))["summary"]
+    assert text.count("hurt") == 4 and text.count(str(filed.event_day)) == 1
+    assert f"(filed {filed.event_day})" in text
+
+
+def test_results_of_somebody_else_under_a_title_that_names_the_company_say_nothing() -> None:
+    mixed = news("N1", "After-hours: Northwind, Zedwell", "Zedwell opened a plant. Northwind revenue fell short of expectations.")
+    assert ask(situation(weight=1.0, news=(mixed,)))["action"] == "hold"
+
+
+def test_an_even_record_of_a_source_is_luck_and_counts_for_nothing() -> None:
+    assert ask(situation(weight=1.0, news=(RUMOUR,), memories=verdicts(6, 5)))["action"] == "hold"
+    state = known(situation(memories=verdicts(6, 5)))
+    assert state.sources["granite post"].edge() == 0.0
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "BA"])
+def test_real_news_and_filings_name_no_product_as_waiting(ticker) -> None:
+    folder = Path(__file__).parents[3] / "shared" / "data" / "djia-2025"
+    if not folder.exists():
+        pytest.skip("real data are not in this checkout")
+    from agent.market.sources.folder import FolderOptions, FolderSource
+
+    source = FolderSource(FolderOptions(path=str(folder)))
+    rows = source.fetch("news", ticker, date(2015, 1, 1), date(2030, 1, 1)).frame.to_dict("records")
+    memories = tuple(
+        memory(n, f"{row['title']}. {row['summary'] or ''}", ago=n % 20, publisher=row["publisher"] or "x") for n, row in enumerate(rows, 1)
+    )
+    assert [item.name for item in known(situation(ticker=ticker, company="", memories=memories)).told()] == []
 
 
 # --------------------------------------------------------------------------------------------------------------- lessons
