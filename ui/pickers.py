@@ -108,12 +108,11 @@ def day(days: Sequence[date | str], *, label: str = "Day", marks: Mapping[str, s
     write(day=chosen)
     at = options.index(chosen)
     notes = marks or {}
-    before, middle, after = st.columns([1, 4, 1], vertical_alignment="bottom")
-    _turn(before, "Previous day", "J", options[at - 1] if at > 0 else None)
-    with middle:
-        shown = {item: f"{item}  {text.clean(notes[item], longest=60)}" if item in notes else item for item in options}
+    shown = {item: f"{item}  {text.clean(notes[item], longest=60)}" if item in notes else item for item in options}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        _turn("Previous day", "J", options[at - 1] if at > 0 else None)
         _select("day", f"{label} {at + 1} of {len(options)}", options, chosen, shown)
-    _turn(after, "Next day", "K", options[at + 1] if at + 1 < len(options) else None)
+        _turn("Next day", "K", options[at + 1] if at + 1 < len(options) else None)
     return date.fromisoformat(chosen)
 
 
@@ -139,12 +138,12 @@ def _is_day(value: str) -> bool:
         return False
 
 
-def _turn(place: Any, label: str, shortcut: str, target: str | None) -> None:
+def _turn(label: str, shortcut: str, target: str | None) -> None:
     def move() -> None:
         write(day=target)
 
     key = "_day_" + shortcut
-    place.button(label, key=key, shortcut=shortcut, on_click=move, disabled=target is None, width="stretch")
+    st.button(label, key=key, shortcut=shortcut, on_click=move, disabled=target is None, width="content")
 
 
 def _among(key: str, label: str, options: list[str]) -> str | None:
