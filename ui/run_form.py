@@ -45,6 +45,7 @@ WORDS = {  # what the choices mean, where their names do not say it
     "finmem-repo": "finmem-repo · as its published code behaves",
     "investor-bench": "investor-bench · its successor's constants",
 }
+MARKS = {"stops": ("✗", "red"), "warning": ("!", "orange"), "info": ("i", "gray"), "ok": ("✓", "green")}
 KEPT = {"persist_state": "session"}
 
 
@@ -180,21 +181,17 @@ def windows(form: Form, offer: Offer) -> None:
     with section("2  Windows", "Learn first, then trade. Both ends are included; the agent gets hindsight only in training."):
         learn, trade = _first_windows(form, offer)
         at = f"{form.key}.window.{_digest({key: form.data[key] for key in ('source', 'source_options')})}"
-        switch, *fields = st.columns([1.1, 1, 1, 1, 1], vertical_alignment="bottom")
-        with switch:
-            trains = st.toggle("Train first", value=form.copied is None or form.copied.train is not None, key=f"{at}.trains", **KEPT)
         bounds = _bounds(offer, learn, trade)
-        ends = [
-            field.date_input(label, value=value, key=f"{at}.{label}", format="YYYY-MM-DD", disabled=not trains and n < 2, **bounds, **KEPT)
-            for n, (field, label, value) in enumerate(
-                zip(
-                    fields,
-                    ("Train from", "Train to", "Test from", "Test to"),
-                    (learn.start, learn.end, trade.start, trade.end),
-                    strict=True,
-                )
-            )
-        ]
+
+        def day(place: Any, label: str, value: date, *, off: bool = False) -> Any:
+            return place.date_input(label, value=value, key=f"{at}.{label}", format="YYYY-MM-DD", disabled=off, **bounds, **KEPT)
+
+        switch, *train = st.columns([1.4, 2, 2], vertical_alignment="bottom")
+        starts = form.copied is None or form.copied.train is not None
+        trains = switch.toggle("Train first", value=starts, key=f"{at}.trains", **KEPT)
+        ends = [day(train[0], "Train from", learn.start, off=not trains), day(train[1], "Train to", learn.end, off=not trains)]
+        _, *test = st.columns([1.4, 2, 2])
+        ends += [day(test[0], "Test from", trade.start), day(test[1], "Test to", trade.end)]
         form.data["train"] = {"start": ends[0], "end": ends[1]} if trains else None
         form.data["test"] = {"start": ends[2], "end": ends[3]}
         form.place("train", "test", "start", "end")
@@ -433,19 +430,12 @@ def checklist(form: Form, found: Preflight) -> None:
     """One line per check; what stops the run is said beside its field too."""
     for check in found.checks:
         bad = not check.ok and check.severity == "error"
-        word, colour = (
-            ("✗ stops", "red")
-            if bad
-            else ("note", "gray")
-            if check.severity == "info"
-            else ("! note", "orange")
-            if check.severity == "warning"
-            else ("✓ ok", "green")
-        )
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(word, color=colour)
-            st.badge(text.label(check.what), color="gray")
-            text.plain(check.message, longest=600, width="stretch")
+        kind = "stops" if bad else check.severity if check.severity != "error" else "ok"
+        word, colour = MARKS[kind]
+        mark, says = st.columns([1, 7], gap="small")
+        mark.badge(f"{word} {text.label(check.what)}", color=colour)
+        with says:
+            text.plain(check.message, longest=600)
         if bad and check.field:
             form.say(check.field, check.message)
 

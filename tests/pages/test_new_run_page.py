@@ -154,8 +154,21 @@ def test_a_copy_starts_with_the_settings_of_its_run(run, open_page):
     assert at.multiselect[0].value == list(spec.tickers)
     assert [item.value for item in at.date_input] == [spec.train.start, spec.train.end, spec.test.start, spec.test.end]
     assert widget(at, "selectbox", "Embeddings").value == "hashing"
+    assert widget(at, "selectbox", "Preset").value == "default"
     assert widget(at, "text_input", "Name").value == "Copy of Small run"
     assert "not measured" not in [item.value for item in at.metric], "the copied run is a measure of the pace"
+
+
+def test_a_copy_keeps_a_memory_that_no_preset_has(home, open_page):
+    plain = small_spec()
+    changed = plain.model_copy(update={"memory": plain.memory.model_copy(update={"span_sessions": 1})})
+    at = open_page("new_run", **{"from": runs.create(changed)})
+    assert widget(at, "selectbox", "Preset").value == "as in the copied run"
+    dates(at, Train_from=date(2022, 1, 3), Train_to=date(2022, 1, 4), Test_from=date(2022, 1, 5), Test_to=date(2022, 1, 6))
+    start(at).click().run()
+    made = runs.store().runs()[0]
+    assert made.spec.memory.span_sessions == 1 and made.spec.memory.embedder == "hashing"
+    assert runs.wait(made.id, 120) == "done", runs.log_tail(made.id)
 
 
 def test_a_copy_of_a_run_that_is_not_there_is_said_and_the_empty_form_shown(home, open_page):

@@ -56,7 +56,7 @@ def coverage(frame: pd.DataFrame, *, dark: bool, marks: Sequence[tuple[str, str]
         zeroline=False,
         ticksuffix="  ",
     )
-    fig.update_xaxes(type="date", showgrid=False, tickformat="%Y-%m" if monthly else "%Y-%m-%d", nticks=12)
+    fig.update_xaxes(type="date", showgrid=False, tickformat="%Y-%m" if monthly else "%Y-%m-%d", nticks=12 if monthly else 7)
     fig.update_layout(margin_t=4)
     mark_days(fig, marks, dark=dark)
     return fig
