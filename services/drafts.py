@@ -165,8 +165,7 @@ def coverage(source: str, options: Mapping[str, Any], tickers: Sequence[str], st
     rows: list[dict[str, Any]] = []
     for ticker in tickers:
         for table in COVERED:
-            days = _readable(made, table, ticker, start, end)
-            places = [period.get(when.next_session(day - timedelta(days=1)).day) for day in days]
+            places = [period.get(day) for day in _usable(made, table, ticker, start, end, when)]
             counts = pd.Series(places, dtype=object).value_counts()
             full = int(counts.max()) if len(counts) else 0
             rows += [
@@ -183,13 +182,12 @@ def coverage(source: str, options: Mapping[str, Any], tickers: Sequence[str], st
     return pd.DataFrame(rows)
 
 
-def _readable(source: Source, table: str, ticker: str, start: date, end: date) -> list[date]:
-    """The days on which rows of ``table`` could first be read."""
+def _usable(source: Source, table: str, ticker: str, start: date, end: date, when: Calendar) -> list[date]:
+    """The session at whose close each row of ``table`` could first be used."""
     frame = source.fetch(table, ticker, start, end + timedelta(days=1)).frame
-    if frame.empty:
-        return []
-    stamps = frame["date"] if table == "bars" else frame["available_at"].dt.tz_convert("America/New_York")
-    return [stamp.date() for stamp in stamps]
+    if table == "bars":
+        return [stamp.date() for stamp in frame["date"]]
+    return [when.session_of(stamp.to_pydatetime()) for stamp in frame["available_at"]]
 
 
 def estimate_s(spec: RunSpec, sessions: int) -> float | None:

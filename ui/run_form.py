@@ -432,7 +432,7 @@ def checklist(form: Form, found: Preflight) -> None:
         bad = not check.ok and check.severity == "error"
         kind = "stops" if bad else check.severity if check.severity != "error" else "ok"
         word, colour = MARKS[kind]
-        mark, says = st.columns([1, 7], gap="small")
+        mark, says = st.columns([1, 6], gap="small")
         mark.badge(f"{word} {text.label(check.what)}", color=colour)
         with says:
             text.plain(check.message, longest=600)
