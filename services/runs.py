@@ -107,6 +107,7 @@ def _checks(spec: RunSpec, when: Calendar, needs_model: bool) -> Iterator[Check]
         )
     if needs_model:
         yield _model_check(spec)
+        yield _embedder_check(spec)
 
 
 def _holdings(market: Market) -> str:
@@ -121,6 +122,14 @@ def _model_check(spec: RunSpec) -> Check:
     except RecollectError as error:
         return Check(what="model", ok=False, message=str(error), field="backend", outside=isinstance(error, Unavailable))
     return Check(what="model", ok=health.ok, message=f"{health.message} {health.cure}".strip(), field="backend", outside=True)
+
+
+def _embedder_check(spec: RunSpec) -> Check:
+    try:
+        wiring.embedder_ready(spec)
+    except RecollectError as error:
+        return Check(what="embedder", ok=False, message=str(error), field="memory.embedder", outside=isinstance(error, Unavailable))
+    return Check(what="embedder", ok=True, message=f"{spec.memory.embedder} is there")
 
 
 # ----------------------------------------------------------------------------------------------------------------- running

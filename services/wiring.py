@@ -105,6 +105,14 @@ def embedder(spec: RunSpec, where: Settings) -> CachedEmbedder:
     )
 
 
+def embedder_ready(spec: RunSpec) -> None:
+    """Raise what stands in the embedder's way, as far as that can be known without loading a model."""
+    plug: Any = EMBEDDERS.load(spec.memory.embedder)
+    chosen = options(spec.memory.embedder, plug, spec.memory.embedder_options)
+    if hasattr(plug, "ready"):
+        plug.ready(chosen)
+
+
 def bank(spec: RunSpec, ticker: str, using: Embedder, store: RunStore | None, run: str) -> MemoryBank:
     """An empty bank, or the one that an interrupted run had built."""
     known = store.memories(run, ticker) if store else []

@@ -40,21 +40,31 @@ class MiniLM:
     def dimension_of(options: Options) -> int:
         return 384
 
+    @staticmethod
+    def ready(options: Options) -> None:
+        """Unavailable if the model is not there; its hash is checked when it is loaded."""
+        _weights(model_folder())
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         return encode(self._model, texts, self.dimension)
 
 
 def verify(folder: Path) -> None:
     """Unavailable unless the weights in ``folder`` are the published ones, byte for byte."""
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise Unavailable(f"The model file {weights.name} is missing from the package {PACKAGE}.", cure=CURE)
+    weights = _weights(folder)
     with weights.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != SHA256:
         raise Unavailable(
             f"{weights.name} is not the published all-MiniLM-L6-v2 (sha256 {found[:12]}…, expected {SHA256[:12]}…).", cure=CURE
         )
+
+
+def _weights(folder: Path) -> Path:
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise Unavailable(f"The model file {weights.name} is missing from the package {PACKAGE}.", cure=CURE)
+    return weights
 
 
 def model_folder() -> Path:
