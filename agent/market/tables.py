@@ -21,6 +21,7 @@ from agent.market.sessions import Calendar
 from agent.market.sources.base import Issue
 
 NEW_YORK = "America/New_York"
+FIRST_YEAR, LAST_YEAR = 1900, 2200  # outside, a stamp is a placeholder, and the end of year 9999 has no name
 SHOWN = 5  # first rows in a sentence
 NEWS_LAG = pd.Timedelta(minutes=5)  # from publication until a vendor's subscriber can read it (design: look-ahead rules)
 EDGAR_LAG = pd.Timedelta(minutes=1)  # from acceptance until the filing is on the site
@@ -119,7 +120,8 @@ def _named(table: str, frame: pd.DataFrame, where: str) -> pd.DataFrame:
     if "symbol" not in frame and "ticker" in frame:
         frame = frame.rename(columns={"ticker": "symbol"})
     if table == "splits" and "ratio" not in frame and {"split_from", "split_to"} <= set(frame.columns):
-        frame = frame.assign(ratio=pd.to_numeric(frame["split_to"]) / pd.to_numeric(frame["split_from"]))
+        to, old = (_numbers(frame[name], f"{where}: column {name!r}") for name in ("split_to", "split_from"))
+        frame = frame.assign(ratio=to / old)
     if table == "bars" and "close" not in frame and "adj_close" in frame:
         raise _spec(f"{where}: only an adjusted close was found; a price adjusted for later dividends tells the future. Supply 'close'.")
     doubled = sorted(set(frame.columns[frame.columns.duplicated()]))
@@ -134,7 +136,13 @@ def _cast(column: pd.Series, kind: Kind, where: str) -> pd.Series:
         return text.str.upper() if where.endswith("'symbol'") else text
     if kind == "number":
         return _numbers(column, where)
-    return _days(column, where) if kind == "day" else _times(column, where)
+    stamps = _days(column, where) if kind == "day" else _times(column, where)
+    _refuse(
+        column,
+        (stamps.dt.year < FIRST_YEAR) | (stamps.dt.year > LAST_YEAR),
+        f"{where} holds years before {FIRST_YEAR} or after {LAST_YEAR}",
+    )
+    return stamps
 
 
 def _numbers(column: pd.Series, where: str) -> pd.Series:

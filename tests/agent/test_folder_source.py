@@ -440,3 +440,23 @@ def test_a_symbol_with_too_few_prices_says_what_it_has():
     source = FolderSource(FolderSource.Options(path=str(REAL)))
     with pytest.raises(NoData, match="SPY has no price from 2025-04-01 to 2025-04-30; the source has it from 2025-01-02 to 2025-03-07"):
         Market.load(source, ["SPY"], start=date(2025, 4, 1), end=date(2025, 4, 30), calendar=XNYS)
+
+
+# ----------------------------------------------------------------------------------------------------- placeholders and typos
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:00Z", "0001-01-01T00:00:00Z"])
+def test_a_placeholder_year_is_refused_with_its_row(tmp_path, stamp):
+    said = refusal(folder(tmp_path, prices=prices(), news=news(stamp)), "news")
+    assert "published_at" in said and "row 1" in said and "1900" in said
+
+
+def test_split_parts_that_are_no_numbers_are_refused_with_their_column(tmp_path):
+    splits = pd.DataFrame({"symbol": ["AAA"], "ex_date": ["2025-01-10"], "split_from": ["one"], "split_to": ["2"]})
+    said = refusal(folder(tmp_path, prices=prices(), splits=splits), "splits")
+    assert "split_from" in said and "'one'" in said
+
+
+def test_a_path_that_no_file_system_takes_is_unavailable(tmp_path):
+    with pytest.raises(Unavailable, match="cannot be read"):
+        FolderSource(FolderSource.Options(path="x" * 5000)).listings()

@@ -130,8 +130,14 @@ class FolderSource:
 
     def _path(self, table: str) -> Path | None:
         """The file of ``table``; a folder that cannot be looked into is Unavailable, two files for one table a SpecError."""
-        if not self.folder.is_dir():
-            what = "is a file, not a folder" if self.folder.exists() else "does not exist"
+        try:
+            folder, exists = self.folder.is_dir(), self.folder.exists()
+        except OSError as error:
+            raise Unavailable(
+                f"The data folder {str(self.folder)[:200]} cannot be read ({error.strerror}).", cure="Check the path."
+            ) from error
+        if not folder:
+            what = "is a file, not a folder" if exists else "does not exist"
             raise Unavailable(
                 f"The data folder {self.folder} {what}.", cure="Check the path; it is read relative to where the program was started."
             )
