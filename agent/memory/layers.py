@@ -62,7 +62,7 @@ class MemorySpec(Record):
         True, description="False: credit may push importance out of 0..100; it still counts as at most 100 in the score (finmem-repo)"
     )
     promote_only_on_credit: bool = Field(True, description="False: thresholds are tested every day (finmem-repo, B01)")
-    moves_per_day: int = Field(1, ge=1, description="how many layers a memory may climb in a day (finmem-repo: 2, B36)")
+    moves_per_day: int = Field(1, ge=1, le=10, description="how many layers a memory may climb in a day (finmem-repo: 2, B36)")
     demoted_clock: Literal["scaled", "kept"] = Field(
         "scaled", description="on demotion scale the age so that recency stays continuous, or keep it"
     )

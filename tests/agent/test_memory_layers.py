@@ -119,3 +119,11 @@ def test_a_run_names_the_field_of_a_wrong_layer() -> None:
     with pytest.raises(SpecError) as found:
         RunSpec.read({"tickers": ["A"], "test": {"start": "2025-01-02", "end": "2025-02-03"}, "memory": data})
     assert found.value.field == "memory.layers.0.top_k"
+
+
+def test_a_day_has_few_moves_however_large_the_number_asked_for():
+    """A billion of them once kept a run busy for ever on its first day."""
+    from pydantic import ValidationError
+
+    with pytest.raises(ValidationError, match="moves_per_day"):
+        MemorySpec.model_validate({**preset("default").model_dump(), "moves_per_day": 10**9})
