@@ -136,7 +136,7 @@ def _spec(file: Path | None, flags: dict[str, Any], embedder: str | None):
 
 def _read_spec(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise SpecError(f"the spec file {file} cannot be read ({error.strerror})", field="spec") from None
     except UnicodeDecodeError:
@@ -145,6 +145,8 @@ def _read_spec(file: Path) -> dict[str, Any]:
 
     try:
         data = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except RecursionError:
+        raise SpecError(f"the spec file {file} is nested too deeply to be a spec", field="spec") from None
     except (ValueError, yaml.YAMLError) as error:
         raise SpecError(
             f"the spec file {file} is not valid {'JSON' if file.suffix == '.json' else 'YAML'}: {error}", field="spec"

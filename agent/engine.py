@@ -59,9 +59,10 @@ class Ledger:
 
 
 def plan(spec: RunSpec, calendar: Calendar) -> list[tuple[Phase, Session]]:
-    """Every session of the run in order, with its phase. NoData when a window holds no session."""
+    """Every session of the run in order, with its phase. NoData when a window holds no session, or no session follows its last."""
     train = calendar.sessions(spec.train.start, spec.train.end) if spec.train else []
     test = calendar.sessions(spec.test.start, spec.test.end)
+    calendar.next_session(test[-1].day)  # every day is told when its order would be filled; better to fail here than on the last day
     return [*(("train", s) for s in train), *(("test", s) for s in test)]  # type: ignore[list-item]
 
 

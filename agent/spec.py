@@ -13,6 +13,7 @@ from agent.errors import SpecError
 from agent.memory.layers import MemorySpec, preset
 from agent.records import Record
 
+FIRST_YEAR, LAST_YEAR = 1900, 2100
 Character = Literal["risk_seeking", "risk_averse", "self_adaptive"]
 
 
@@ -26,6 +27,8 @@ class Window(Record):
     def _ordered(self) -> Window:
         if self.start > self.end:
             raise ValueError(f"the start {self.start} is after the end {self.end}; swap them")
+        if self.start.year < FIRST_YEAR or self.end.year > LAST_YEAR:
+            raise ValueError(f"{self.start}..{self.end} is no window of a market; the days lie between {FIRST_YEAR} and {LAST_YEAR}")
         return self
 
 
@@ -112,6 +115,14 @@ class RunSpec(Record):
             raise explain(error) from None
 
 
+LONGEST_LIST = 8  # findings in one sentence
+PLAIN = {  # where pydantic's words speak of Python and not of the file
+    "tuple_type": "must be a list, such as [AAPL, MSFT]",
+    "string_type": "must be text; in YAML put words like NO and numbers in quotes",
+    "model_type": "must be an object of keys and values, such as {start: 2022-01-03, end: 2022-12-30} for a window",
+}
+
+
 def explain(error: ValidationError) -> SpecError:
     """Pydantic's findings as one plain sentence per field."""
     lines, first = [], ""
@@ -122,6 +133,10 @@ def explain(error: ValidationError) -> SpecError:
             message = "is not a known key; remove it or check its spelling"
         elif item["type"] == "missing":
             message = "is missing"
+        else:
+            message = PLAIN.get(item["type"], message)
         lines.append(f"{field}: {message}")
         first = first or field
+    if len(lines) > LONGEST_LIST:
+        lines[LONGEST_LIST:] = [f"and {len(lines) - LONGEST_LIST} more"]
     return SpecError("; ".join(lines), field=first)

@@ -101,6 +101,7 @@ def _checks(spec: RunSpec, when: Calendar, needs_model: bool) -> Iterator[Check]
     if market.note:
         yield Check(what="data", ok=True, message=market.note, severity="info")
     yield from (Check(what="data", ok=issue.severity != "error", message=issue.message, severity=issue.severity) for issue in market.issues)
+    yield from _unpriced(spec, market)
     if spec.execution.fill == "same_close":
         yield Check(
             what="fills", ok=False, severity="warning", message="same_close is optimistic: it trades at the price the decision was made on"
@@ -108,6 +109,17 @@ def _checks(spec: RunSpec, when: Calendar, needs_model: bool) -> Iterator[Check]
     if needs_model:
         yield _model_check(spec)
         yield _embedder_check(spec)
+
+
+def _unpriced(spec: RunSpec, market: Market) -> Iterator[Check]:
+    """A ticker that cannot be traded on one single test day would end as a run that "made" 0 %."""
+    for ticker, tape in market.tapes.items():
+        if not any(spec.test.start <= bar.day <= spec.test.end for bar in tape.bars):
+            message = (
+                f"{ticker} has no price in the test window {spec.test.start}..{spec.test.end}; "
+                f"its prices run from {tape.bars[0].day} to {tape.bars[-1].day}."
+            )
+            yield Check(what="data", ok=False, message=message, field="test")
 
 
 def _holdings(market: Market) -> str:

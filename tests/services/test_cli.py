@@ -177,3 +177,33 @@ def test_a_run_with_ollama_over_http_is_recorded_with_the_model_that_answered(ho
     row = runs.store().runs()[0]
     assert row.provenance["model"]["digest"] and row.summary["coverage"] == 1.0
     assert row.summary["prompt_tokens"] > 0
+
+
+def test_a_test_window_without_one_price_is_refused_instead_of_ending_at_0_percent(home, tmp_path):
+    found = run(source=f"folder:{folder(tmp_path)}", tickers="ABC", train="2022-01-03:2022-01-06", test="2022-02-01:2022-02-04")
+    assert found.exit_code == 2 and "ABC has no price in the test window 2022-02-01..2022-02-04" in found.output
+    assert not (home / "runs.db").exists() or not runs.store().runs()
+
+
+@pytest.mark.parametrize(("end", "words"), [("2039-12-31", "calendar ends"), ("9999-12-31", "between 1900 and 2100")])
+def test_a_window_beyond_the_calendar_is_refused_before_the_first_day(home, end, words):
+    found = run(test=f"2022-01-18:{end}")
+    assert found.exit_code == 2 and words in found.output
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("spec.json", "[" * 100_000, "nested too deeply"),
+        ("spec.yaml", "[" * 5_000, "nested too deeply"),
+        ("spec.yaml", "tickers: DMAUR\ntest: {start: 2022-01-18, end: 2022-02-11}", "tickers: must be a list"),
+        ("spec.yaml", "tickers: [NO]\ntest: {start: 2022-01-18, end: 2022-02-11}", "in quotes"),
+        ("spec.yaml", "tickers: [DMAUR]\ntest: 2022-01-18:2022-02-11", "test: must be an object"),
+        ("spec.json", json.dumps({"tickers": [0] * 40, "test": {"start": "2022-01-18", "end": "2022-02-11"}}), "more"),
+        ("spec.json", "\ufeff" + json.dumps({"tickers": ["DMAUR"]}), "name the test window"),
+    ],
+)
+def test_a_spec_file_is_refused_in_words_about_the_file(home, tmp_path, name, text, words):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    found = call("run", "--spec", str(tmp_path / name))
+    assert found.exit_code == 2 and words in found.output and "Traceback" not in found.output, found.output
