@@ -40,10 +40,19 @@ def finished(app, browser) -> str:
 
 
 def choose(tab: Tab, label: str, option: str) -> None:
-    """Pick an option of a select box by its beginning."""
-    box = tab.page.locator('[data-testid="stSelectbox"]').filter(has=tab.page.get_by_text(label, exact=True)).last
-    box.locator('[data-baseweb="select"], [role="combobox"]').first.click()
-    tab.page.get_by_role("option", name=re.compile(f"^{option}")).first.click()
+    """Pick an option of a select box by its beginning; a rerun may close the list under the pointer, as it would a person's."""
+    from playwright.sync_api import TimeoutError as Late
+
+    wanted = tab.page.get_by_role("option", name=re.compile(f"^{option}")).first
+    for attempt in range(5):
+        tab.page.get_by_role("combobox", name=label, exact=True).first.click()
+        try:
+            wanted.click(timeout=5_000)
+            break
+        except Late:
+            assert attempt < 4, f"{label} never offered {option}"
+            tab.page.keyboard.press("Escape")
+            tab.idle()
     tab.idle()
 
 

@@ -144,23 +144,25 @@ def race_to_claim(folder: Path, workers: int = 8, rounds: int = 5) -> dict[str, 
         run = f"run-{number}"
         store.create(make_spec(), run_id=run, provenance={})
         store.close()
-        (start, go), (answers, answer) = os.pipe(), os.pipe()
+        # two pipes to wait on: from one, a quick worker would take its second letter from those meant for the others' first
+        (start, go), (stay, leave), (answers, answer) = os.pipe(), os.pipe(), os.pipe()
 
-        def work(run: str = run, start: int = start, go: int = go, answer: int = answer) -> None:
-            os.close(go)  # else a worker would wait for ever if the parent died
+        def work(run: str = run, start: int = start, stay: int = stay, ours: tuple[int, int] = (go, leave), answer: int = answer) -> None:
+            for end in ours:
+                os.close(end)  # else a worker would wait for ever if the parent died
             mine = RunStore(address(folder))
             os.write(answer, b"?")
             os.read(start, 1)
             os.write(answer, b"1" if mine.claim(run, os.getpid()) else b"0")
-            os.read(start, 1)  # stay alive until all have tried: a dead winner would rightly be replaced
+            os.read(stay, 1)  # stay alive until all have tried: a dead winner would rightly be replaced
 
         children = [fork(work) for _ in range(workers)]
         _read(answers, workers)
         os.write(go, b"g" * workers)
         winners.append(_read(answers, workers).count(b"1"))
-        os.write(go, b"g" * workers)
+        os.write(leave, b"g" * workers)
         assert [status(child) for child in children] == [0] * workers
-        for end in (start, go, answers, answer):
+        for end in (start, go, stay, leave, answers, answer):
             os.close(end)
     return {"winners": winners}
 
