@@ -1010,10 +1010,19 @@ def _state_part(head: str, part: str) -> Statement | None:
 # ------------------------------------------------------------------------------------------------------------------ the reader
 
 
+LONGEST_TEXT = 20_000  # characters a reader takes in: the patterns look ahead, and a text of a megabyte once held a run for minutes
+_NO_WORD = re.compile(r"[^\s]{80,}")
+
+
+def _readable(text: str) -> str:
+    """The beginning of a text without the runs of signs that no language has as a word."""
+    return _NO_WORD.sub(" ", text[:LONGEST_TEXT])
+
+
 @lru_cache(maxsize=20_000)
 def read(title: str, text: str, *, publisher: str = "", form: Form = "news") -> tuple[Statement, ...]:
     """All statements in one text. Times inside them count from its publication; the caller knows when that was."""
-    title, text = " ".join(title.split()), text.strip()
+    title, text = _readable(" ".join(title.split())), _readable(text.strip())
     body = text if not title or text.lower().startswith(title.lower()) else f"{title.rstrip('.')}. {text}"
     body = re.sub(r"[ \t]+", " ", body).replace("’", "'")
     if not body.strip():

@@ -490,3 +490,15 @@ _WORDS = st.sampled_from(_JUMBLE.split())
 @given(st.lists(_WORDS, max_size=60).map(" ".join), st.sampled_from(["news", "filing", "reflection"]))
 def test_any_jumble_of_the_reader_s_own_words_is_readable(text, form) -> None:
     read("", text, publisher="P", form=form)
+
+
+def test_a_megabyte_without_a_word_is_read_in_no_time():
+    """One such summary once held a whole run on its first day."""
+    import time
+
+    from agent.llm.reading import read
+
+    began = time.perf_counter()
+    for text in ("S" * 1_000_000, "Ab-" * 300_000, "Aa Bb " * 150_000):
+        read("AAA wins a contract", text)
+    assert time.perf_counter() - began < 5
