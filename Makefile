@@ -33,4 +33,4 @@ demo: .venv/installed  ## make the bundled demo run on the command line
 	$(PY) cli.py demo
 
 bench: .venv/installed-dev  ## ratios, measured in one run
-	for file in bench/*.py; do $(PY) $$file || exit 1; done
+	for file in bench/*.py; do $(PY) -m bench.$$(basename $$file .py) || exit 1; done

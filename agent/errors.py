@@ -1,10 +1,10 @@
 """One error type per distinct reaction of the person in front of the program.
 
-    RecollectError
-    ├── SpecError      what was asked for is wrong: shown beside the field          exit 2
-    ├── NoData         the question was fine, there is really nothing there         exit 2
-    ├── Unavailable    something outside is missing or down: shown with the cure    exit 3
-    └── DecisionError  the model gave no usable answer: the day is "no decision"    (never leaves a run)
+RecollectError
+├── SpecError      what was asked for is wrong: shown beside the field          exit 2
+├── NoData         the question was fine, there is really nothing there         exit 2
+├── Unavailable    something outside is missing or down: shown with the cure    exit 3
+└── DecisionError  the model gave no usable answer: the day is "no decision"    (never leaves a run)
 """
 
 

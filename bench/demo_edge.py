@@ -1,6 +1,6 @@
 """Does memory pay on the demo market? The real engine, bank and rules backend over several seeds; nothing is stored.
 
-    python bench/demo_edge.py --seeds 11 --embedder minilm
+    python bench/demo_edge.py --seeds 11 --embedder hashing
 
 Per seed: return over the test years after costs of the agent with its memory, of the same agent whose recall is cut to one session,
 and of buy and hold. The first line is the shipped seed; the others are 1001, 1002, ...
@@ -50,9 +50,9 @@ def returns(asked: RunSpec) -> tuple[float, float, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=11)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first", type=int, default=0, help="0 is the shipped seed, n > 0 is seed 1000 + n")
-    parser.add_argument("--embedder", default="minilm")
+    parser.add_argument("--embedder", default="hashing")
     parser.add_argument("--tickers", default=",".join(TICKERS))
     parser.add_argument("--spans", default="all,1", help="memory spans in sessions")
     args = parser.parse_args()
@@ -66,7 +66,7 @@ def main() -> None:
             better[span] += mine > hold
             cells.append(f"{mine:>11.1%} {fills:>5}")
         print(
-            f"{number and 1000 + number or 'shipped':>8} {hold:>8.1%} " + " ".join(cells) + f"   {time.perf_counter() - began:.0f}",
+            f"{1000 + number if number else 'shipped':>8} {hold:>8.1%} " + " ".join(cells) + f"   {time.perf_counter() - began:.0f}",
             flush=True,
         )
     print("better than buy and hold: " + ", ".join(f"memory {s or 'all'} on {n} of {args.seeds}" for s, n in better.items()))

@@ -159,7 +159,11 @@ def test_run_list_show_export_and_delete_tell_one_story(home, tmp_path):
         *("equity.csv", "benchmark.csv", "metrics.json", "llm_calls.jsonl"),
     }
     days = [json.loads(line) for line in (tmp_path / "out" / "days.jsonl").read_text().splitlines()]
-    assert all(recall["score"] == pytest.approx(recall["similarity"] + recall["recency"] + recall["importance"]) for d in days for recall in d["thought"]["recalls"])
+    assert all(
+        recall["score"] == pytest.approx(recall["similarity"] + recall["recency"] + recall["importance"])
+        for d in days
+        for recall in d["thought"]["recalls"]
+    )
     assert call("export", name, "--out", str(tmp_path / "out")).exit_code == 2
     runs.delete(name)
     assert json.loads(call("runs", "--json").stdout) == []

@@ -72,7 +72,9 @@ def test_a_run_killed_ten_times_and_resumed_exports_the_same_as_an_unbroken_one(
     while kills < 10:
         assert time.monotonic() < deadline, "ten kills took too long"
         args = ["resume", run] if run else ["run", *FLAGS]
-        process = subprocess.Popen([sys.executable, "cli.py", *args], cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "cli.py", *args], cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         run = run or newest(home, unbroken, process)
         before = records(home, run)
         while process.poll() is None and records(home, run) < before + 3:
