@@ -162,7 +162,7 @@ def _preflight(spec) -> None:
 
     found = runs.preflight(spec)
     for check in found.checks:
-        if check.severity != "info":
+        if check.severity != "info" and (check.ok or check.severity != "error"):  # errors are said once, by refuse
             say(f"  {'ok' if check.ok and check.severity == 'error' else check.severity}: {check.what}: {check.message}")
     runs.refuse(found)
     say(f"  {found.sessions_train} sessions to learn, {found.sessions_test} to trade, {found.model_calls} model calls")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -89,40 +90,58 @@ def _given_name(row: RunRow) -> str:
 
 
 def library() -> pd.DataFrame:
-    """All runs, newest first, one row each."""
-    rows = []
-    for row in runs.store().runs():
+    """All runs, newest first, one row each; a run of another version that cannot be read any more is listed as ``unreadable``."""
+    return pd.DataFrame([_listed(row) for row in runs.store().runs()])
+
+
+def _listed(row: RunRow) -> dict[str, Any]:
+    figures = row.summary
+    common = {
+        "run": row.id,
+        "tickers": ", ".join(row.tickers),
+        "source": row.source,
+        "test_start": row.test_start,
+        "test_end": row.test_end,
+        "return": figures.get("cum_return"),
+        "benchmark": figures.get("benchmark_return"),
+        "excess": _difference(figures.get("cum_return"), figures.get("benchmark_return")),
+        "sharpe": figures.get("sharpe"),
+        "max_drawdown": figures.get("max_drawdown"),
+        "coverage": figures.get("coverage"),
+        "equity": figures.get("sparkline", []),
+        "created": row.created_at,
+    }
+    try:
         view = _view(row)
-        figures = row.summary
-        rows.append(
-            {
-                "run": view.id,
-                "name": view.name,
-                "status": view.state,
-                "tickers": ", ".join(view.spec.tickers),
-                "source": view.spec.source,
-                "model": view.model_label,
-                "test_start": view.spec.test.start,
-                "test_end": view.spec.test.end,
-                "progress": view.done / view.total if view.total else 0.0,
-                "return": figures.get("cum_return"),
-                "benchmark": figures.get("benchmark_return"),
-                "excess": _difference(figures.get("cum_return"), figures.get("benchmark_return")),
-                "sharpe": figures.get("sharpe"),
-                "max_drawdown": figures.get("max_drawdown"),
-                "coverage": figures.get("coverage"),
-                "equity": figures.get("sparkline", []),
-                "seed": view.spec.seed,
-                "created": view.created_at,
-                "error": view.error,
-            }
-        )
-    return pd.DataFrame(rows)
+    except SpecError as error:
+        return {
+            **common,
+            "name": row.name or row.id,
+            "status": "unreadable",
+            "model": row.backend,
+            "progress": 0.0,
+            "seed": None,
+            "error": str(error),
+        }
+    progress = view.done / view.total if view.total else 0.0
+    told = {
+        "name": view.name,
+        "status": view.state,
+        "model": view.model_label,
+        "progress": progress,
+        "seed": view.spec.seed,
+        "error": view.error,
+    }
+    return {**common, **told}
 
 
 def views() -> list[RunView]:
-    """All runs, newest first."""
-    return [_view(row) for row in runs.store().runs()]
+    """All runs that this version can read, newest first."""
+    found = []
+    for row in runs.store().runs():
+        with suppress(SpecError):  # the library lists it as unreadable
+            found.append(_view(row))
+    return found
 
 
 def matching(frame: pd.DataFrame, words: str, statuses: Iterable[str] = ()) -> pd.DataFrame:
@@ -207,6 +226,7 @@ def summary(store: RunStore, run_id: str) -> dict[str, Any]:
         "benchmark_sharpe": found.get("benchmark_sharpe"),
         "max_drawdown": found.get("max_drawdown"),
         "coverage": float(decided.mean()) if len(asked) else None,
+        "abstained_mostly": _commonest(asked["abstained"]),
         "test_days": int(test["day"].nunique()),
         "fills": int(test["fill_count"].sum()),
         "costs": float(test["commission"].sum() + test["slippage"].sum()),
@@ -215,6 +235,12 @@ def summary(store: RunStore, run_id: str) -> dict[str, Any]:
         "answer_tokens": int(rows["answer_tokens"].sum()),
         "sparkline": [round(float(v), 2) for v in _thinned(curve, 60)],
     }
+
+
+def _commonest(reasons: pd.Series) -> str:
+    """The reason given most often for no decision; empty if there was none."""
+    given = reasons.dropna()
+    return str(given.value_counts().index[0]) if len(given) else ""
 
 
 def _thinned(values: np.ndarray, most: int) -> np.ndarray:
@@ -408,7 +434,7 @@ def _line(spec: RunSpec, rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFra
 def names() -> dict[str, str]:
     """Run id to the name people know it by, newest first; names that are shared carry their id."""
     rows = runs.store().runs()
-    plain = [row.name or row.id for row in rows]
+    plain = [row.name or _given_name(row) for row in rows]
     return {row.id: name if plain.count(name) == 1 else f"{name} ({row.id})" for row, name in zip(rows, plain, strict=True)}
 
 

@@ -157,7 +157,7 @@ def _verdict(figures: dict[str, Any]) -> tuple[Status, str]:
     if coverage is not None and coverage < COVERAGE_FLOOR:
         return "failed", (
             f"the model gave a usable decision on {coverage:.0%} of the test days; at least {COVERAGE_FLOOR:.0%} are needed. "
-            "All days are kept for inspection, but the figures are no result."
+            f"Most often: {figures.get('abstained_mostly', '')[:300]}. All days are kept for inspection, but the figures are no result."
         )
     return "done", ""
 

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import ValidationError
 from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from agent.errors import NoData, SpecError, Unavailable
 from agent.records import DayRecord, Memory, MemoryState
 from agent.registry import unknown
-from agent.spec import RunSpec
+from agent.spec import RunSpec, explain
 from storage import rows, schema
 from storage.append import Owner, append_day
 from storage.connect import connect, database_path, reading, reclaim, writing
@@ -74,7 +75,13 @@ class RunRow:
 
     @cached_property
     def spec(self) -> RunSpec:
-        return RunSpec.model_validate_json(rows.unpack(self.packed_spec))
+        """SpecError for a spec that this version of the program does not accept any more."""
+        try:
+            return RunSpec.model_validate_json(rows.unpack(self.packed_spec))
+        except ValidationError as error:
+            raise SpecError(
+                f"Run {self.id} was recorded with a spec that this version cannot read ({explain(error)}).", field="run"
+            ) from None
 
 
 @dataclass(frozen=True)

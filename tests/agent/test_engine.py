@@ -263,3 +263,25 @@ def test_extended_reflections_come_from_judged_decisions_only(whole):
         assert record.phase == "test" and memory.known_at <= record.observation.cutoff
         assert memory.birth.layer == "long" and memory.birth.importance == 80
     assert isinstance(lessons[0][1].known_at, datetime)
+
+
+@pytest.mark.parametrize("preset", ["default", "finmem-paper", "finmem-repo", "investor-bench"])
+@pytest.mark.parametrize(
+    "execution",
+    [{}, {"allow_short": True, "stops": True}, {"fill": "same_close", "fractional": False}, {"cash": 150.0, "fractional": False}],
+    ids=["plain", "short with stops", "same close, whole shares", "little cash"],
+)
+def test_every_preset_and_every_way_to_trade_keeps_its_books(preset, execution):
+    spec = toy_spec(preset=preset, execution=execution, profile={"character": "self_adaptive"}, train=None, tickers=["TOYA"])
+    records = run(spec)
+    assert len(records) == len(CALENDAR.sessions(spec.test.start, spec.test.end))
+    for before, now in pairwise(records):
+        held = before.portfolio.shares * now.observation.split
+        cash = before.portfolio.cash + held * now.observation.dividend
+        cash -= sum(f.shares * f.price + f.commission for f in now.fills)
+        held += sum(f.shares for f in now.fills)
+        assert now.portfolio.cash == pytest.approx(cash, abs=1e-6) and now.portfolio.shares == pytest.approx(held, abs=1e-6)
+        assert now.equity == pytest.approx(cash + held * now.observation.bar.close, abs=1e-6)
+        assert execution.get("allow_short") or held >= 0
+        for recall in now.thought.recalls:
+            assert recall.score == pytest.approx(recall.similarity + recall.recency + recall.importance, abs=1e-9)

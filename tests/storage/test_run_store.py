@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ from sqlalchemy import text
 
 from agent.errors import NoData, SpecError, Unavailable
 from agent.records import Decision, Study
-from storage import schema
+from storage import rows, schema
 from storage.run_store import RunStore, alive
 from tests.storage.factory import event, make_day, make_memory, make_record, make_spec, make_state, make_vector, remembered, session
 from tests.storage.processes import TABLES, counts
@@ -613,3 +614,14 @@ def test_sqlite_is_set_up_to_lose_nothing(store: RunStore) -> None:
 def test_dates_are_dates(store: RunStore) -> None:
     fill(store, 1)
     assert type(store.day_rows("run-1")["day"].iloc[0]) is date
+
+
+def test_a_spec_of_another_version_is_a_sentence_and_leaves_the_list_readable(tmp_path):
+    store = RunStore(f"sqlite:///{tmp_path / 'runs.db'}")
+    store.create(make_spec(), run_id="old", provenance={})
+    body = rows.pack('{"tickers": ["A"], "from_the_future": 1, "test": {"start": "2022-01-03", "end": "2022-02-01"}}')
+    with sqlite3.connect(tmp_path / "runs.db") as raw:
+        raw.execute("UPDATE runs SET spec = ?", (body,))
+    row = store.runs()[0]
+    with pytest.raises(SpecError, match=r"Run old .* cannot read .*from_the_future"):
+        _ = row.spec
