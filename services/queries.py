@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -509,13 +509,6 @@ def session_days(run_id: str, ticker: str) -> list[date]:
     return sorted(runs.store().day_rows(run_id, ticker)["day"])
 
 
-def nearest_day(days: Iterable[date], wanted: date) -> date | None:
-    """The recorded session at or before ``wanted``, else the first."""
-    ordered = sorted(days)
-    before = [d for d in ordered if d <= wanted]
-    return before[-1] if before else (ordered[0] if ordered else None)
-
-
 def worst_day(run_id: str, ticker: str = TOTAL) -> tuple[str, date] | None:
     """Ticker and test session with the largest one-day loss against the benchmark."""
     worst: tuple[float, str, date] | None = None
@@ -536,11 +529,3 @@ def ticker_or_error(run_id: str, ticker: str) -> str:
     if ticker not in names:
         raise SpecError(unknown("ticker", ticker, names), field="ticker")
     return ticker
-
-
-def eta_s(view: RunView, now: Any) -> float | None:
-    """Seconds until the end at the pace so far; None until a day is done."""
-    if not view.started_at or not view.done or not view.total:
-        return None
-    spent = (now - view.started_at) / timedelta(seconds=1)
-    return max(0.0, spent / view.done * (view.total - view.done))

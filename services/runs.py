@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
@@ -318,20 +315,3 @@ def find(prefix: str) -> RunRow:
 def log_tail(run: str, characters: int = 4000) -> str:
     path = settings().logs / f"{run}.log"
     return path.read_text(encoding="utf-8", errors="replace")[-characters:] if path.exists() else ""
-
-
-@contextmanager
-def terminating(pid: int) -> Iterator[None]:
-    """Ends a worker with the block that started it (command line)."""
-    try:
-        yield
-    finally:
-        if psutil.pid_exists(pid):
-            os.kill(pid, signal.SIGTERM)
-
-
-def disk_free_mb() -> float:
-    home = settings().home.absolute()
-    while not home.exists():
-        home = home.parent
-    return shutil.disk_usage(home).free / 2**20
