@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 
 from agent.market.indicators import price_state
 from agent.market.sessions import Calendar, Session
+from agent.market.sources.base import TEXTS
 from agent.market.view import Market, View
 from agent.portfolio.accounting import apply_split, check_stops, fill_order, pay_dividend, place_order, set_stops, wait
 from agent.portfolio.limits import clip
@@ -244,6 +245,7 @@ def _observe(ring: Ring, view: View, ticker: str, phase: Phase, session: Session
         weight=sleeve.portfolio.weight(mark),
         recent_equity=(*sleeve.equities, equity)[-RECENT_CLOSES:] if phase == "test" else (),
         watermark=watermark,
+        unsourced=tuple(table for table in TEXTS if not view.sourced(ticker, table, sleeve.read_until)),
     )
 
 

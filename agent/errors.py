@@ -4,6 +4,7 @@ RecollectError
 ├── SpecError      what was asked for is wrong: shown beside the field          exit 2
 ├── NoData         the question was fine, there is really nothing there         exit 2
 ├── Unavailable    something outside is missing or down: shown with the cure    exit 3
+├── LookAhead      something newer than the decision reached it: the run stops     exit 1
 └── DecisionError  the model gave no usable answer: the day is "no decision"    (never leaves a run)
 """
 
@@ -34,6 +35,10 @@ class Unavailable(RecollectError):
     def __init__(self, message: str, *, cure: str = "") -> None:
         super().__init__(f"{message} {cure}".strip())
         self.cure = cure
+
+
+class LookAhead(RecollectError):
+    """Something that became readable after the decision reached it. The day must not count, so the run stops here."""
 
 
 class DecisionError(RecollectError):

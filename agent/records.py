@@ -74,6 +74,34 @@ class Filing(Record):
     url: str = ""
 
 
+class Fact(Record):
+    """One figure of one filing. A restatement is another fact with a later ``available_at``."""
+
+    field: str
+    value: float
+    unit: str = ""
+    timeframe: str = Field("", description="quarterly, half, nine_months, annual, instant")
+    period_start: date | None = None
+    period_end: date
+    form: str = ""
+    filed: date | None = None
+    accession: str = ""
+    available_at: datetime
+
+
+class Figure(Record):
+    """One fundamental figure as it could be read at a close, with the filing it comes from."""
+
+    name: str = Field(description="what it is: revenue_growth, net_margin, price_to_earnings, ...")
+    value: float
+    unit: str = Field("", description="empty for a ratio or a fraction, else the currency")
+    period_end: date | None = None
+    form: str = ""
+    filed: date | None = Field(None, description="the filing date of the newest report in it")
+    available_at: datetime
+    accession: str = ""
+
+
 class PriceState(Record):
     """What the as-of price series says at the close; None where there is not enough history. Returns are fractions."""
 
@@ -86,6 +114,12 @@ class PriceState(Record):
     sma_20_gap: float | None = Field(None, description="close / SMA(20) - 1")
     rsi_14: float | None = Field(None, description="Wilder's RSI, 0..100")
     volume_ratio_20: float | None = Field(None, description="volume / mean volume of the 20 sessions before")
+    ema_20_gap: float | None = Field(None, description="close / EMA(20) - 1")
+    macd_12_26: float | None = Field(None, description="MACD(12, 26) over the close: a fraction")
+    macd_signal_9: float | None = Field(None, description="EMA(9) of MACD over the close: a fraction")
+    atr_14: float | None = Field(None, description="Wilder's ATR(14) over the close: a fraction")
+    bollinger_20: float | None = Field(None, description="%b: 0 at the lower, 1 at the upper band, SMA(20) -+ 2 population deviations")
+    momentum_60: float | None = Field(None, description="return over 60 sessions")
 
 
 # ------------------------------------------------------------------------------------------------------------- the portfolio
@@ -157,6 +191,10 @@ class Observation(Record):
     weight: float = Field(0.0, description="share of equity held at the close")
     recent_equity: tuple[float, ...] = Field((), description="own equity at up to the last 4 closes, newest last")
     watermark: datetime | None = Field(None, description="newest available_at among all items; never after the cutoff")
+    fundamentals: tuple[Figure, ...] = Field((), description="growth, margins and valuation from filings readable by the cutoff")
+    unsourced: tuple[str, ...] = Field(
+        (), description="tables that nobody delivers for the time since the last close: empty is not 'nothing'"
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------------- the memory

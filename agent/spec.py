@@ -14,6 +14,7 @@ from agent.memory.layers import MemorySpec, preset
 from agent.records import Record
 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
+PartTable = Literal["news", "filings", "fundamentals"]
 Character = Literal["risk_seeking", "risk_averse", "self_adaptive"]
 
 
@@ -55,12 +56,22 @@ class Profile(Record):
     )
 
 
+class Part(Record):
+    """Where one table comes from when it is not the main source; ``none`` leaves the table out."""
+
+    source: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class RunSpec(Record):
     """One experiment."""
 
     name: str = Field("", max_length=120)
     source: str = "demo"
     source_options: dict[str, Any] = Field(default_factory=dict)
+    parts: dict[PartTable, Part] = Field(
+        default_factory=dict, description="Tables that come from another source: news, filings, fundamentals."
+    )
     tickers: tuple[str, ...] = Field(min_length=1, max_length=50)
     train: Window | None = None
     test: Window
@@ -103,7 +114,8 @@ class RunSpec(Record):
 
     def fingerprint(self) -> str:
         """Hash of everything that can change a decision: the name is left out."""
-        body = json.dumps(self.model_dump(mode="json", exclude={"name"}), sort_keys=True)
+        left_out = {"name"} if self.parts else {"name", "parts"}  # a spec from before there were parts keeps its fingerprint
+        body = json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True)
         return hashlib.sha256(body.encode()).hexdigest()
 
     @classmethod

@@ -24,6 +24,24 @@ class Settings(BaseSettings):
     stale_after_s: float = Field(60.0, gt=0, description="A run without a sign of life for this long counts as interrupted.")
     demo_on_start: bool = Field(True, description="Make the bundled demo run when the library is empty.")
 
+    offline: bool = Field(False, description="Never ask a network source; serve what the cache holds, with its age.")
+    contact: str = Field("", description="E-mail address for the User-Agent that SEC EDGAR asks of every program.")
+    yahoo_url: str = Field("", description="Another server that answers like Yahoo Finance; empty: Yahoo.")
+    edgar_url: str = Field("", description="Another server that answers like SEC EDGAR; empty: SEC.")
+    alpaca_url: str = Field("", description="Another server that answers like Alpaca's data API; empty: Alpaca.")
+    finnhub_url: str = Field("", description="Another server that answers like Finnhub; empty: Finnhub.")
+    alpaca_key_id: str = Field("", description="Alpaca API key id, for news.", repr=False)
+    alpaca_secret_key: str = Field("", description="Alpaca API secret, for news.", repr=False)
+    finnhub_key: str = Field("", description="Finnhub API key, for news.", repr=False)
+
+    @property
+    def datasets(self) -> Path:
+        return self.home.absolute() / "datasets"
+
+    @property
+    def market_cache(self) -> Path:
+        return self.cache / "v1"
+
     @property
     def store_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home.absolute() / 'runs.db'}"

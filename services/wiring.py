@@ -16,7 +16,8 @@ from agent.llm import BACKENDS
 from agent.llm.base import Backend, Chunk
 from agent.market.sessions import Calendar
 from agent.market.sources import SOURCES
-from agent.market.sources.base import Source
+from agent.market.sources.base import Place, Source
+from agent.market.sources.combined import CombinedSource
 from agent.market.view import Market
 from agent.memory import EMBEDDERS
 from agent.memory.bank import MemoryBank
@@ -26,6 +27,7 @@ from agent.strategies import STRATEGIES
 from agent.strategies.base import Setup, Strategy
 from services.settings import ROOT, Settings, settings
 from storage.embedding_cache import CachedEmbedder
+from storage.market_cache import CachedSource
 from storage.run_store import RunStore
 
 PACKAGES = (
@@ -38,6 +40,7 @@ PACKAGES = (
     "sentence-transformers",
     "torch",
     "exchange_calendars",
+    "yfinance",
     "sqlalchemy",
     "pydantic",
 )
@@ -72,9 +75,38 @@ def options(kind: str, plug: Any, values: Mapping[str, Any]) -> BaseModel:
         raise found from None
 
 
+def place(where: Settings | None = None) -> Place:
+    """What this machine adds to a source: folders, the contact address, keys and other servers."""
+    where = where or settings()
+    keys = {"alpaca_key_id": where.alpaca_key_id, "alpaca_secret_key": where.alpaca_secret_key, "finnhub_key": where.finnhub_key}
+    urls = {"yahoo": where.yahoo_url, "edgar": where.edgar_url, "alpaca_news": where.alpaca_url, "finnhub_news": where.finnhub_url}
+    return Place(
+        datasets=where.datasets,
+        cache=where.market_cache,
+        contact=where.contact,
+        keys={name: value for name, value in keys.items() if value},
+        urls={name: value for name, value in urls.items() if value},
+    )
+
+
+def one_source(name: str, values: Mapping[str, Any], where: Settings | None = None) -> Source:
+    """One source, behind the cache on disk where it asks a network."""
+    where = where or settings()
+    plug: Any = SOURCES.load(name)
+    made: Source = plug(options(name, plug, values), place(where))
+    if not made.network:
+        return made
+    return CachedSource(made, name=name, folder=where.market_cache, offline=where.offline)
+
+
 def source(spec: RunSpec) -> Source:
-    plug: Any = SOURCES.load(spec.source)
-    return plug(options(spec.source, plug, spec.source_options))
+    """The market of a run: its main source, with the tables that come from elsewhere."""
+    main = one_source(spec.source, spec.source_options)
+    if not spec.parts:
+        return main
+    return CombinedSource(
+        main, {table: None if part.source == "none" else one_source(part.source, part.options) for table, part in spec.parts.items()}
+    )
 
 
 def backend(spec: RunSpec) -> Backend:
@@ -87,7 +119,8 @@ def needs_model(spec: RunSpec) -> bool:
 
 
 def calendar(spec: RunSpec) -> Calendar:
-    return Calendar()
+    """The calendar of the exchange that the first ticker trades on; loading the market refuses a mixture."""
+    return Calendar(source(spec).listing(spec.tickers[0]).exchange)
 
 
 def market(spec: RunSpec, when: Calendar) -> Market:
@@ -166,6 +199,7 @@ def provenance(spec: RunSpec, wired: Wired) -> dict[str, Any]:
         "data": wired.market.fingerprint,
         "note": wired.market.note,
         "issues": [f"{issue.severity}: {issue.message}" for issue in wired.market.issues],
+        "undated": wired.market.undated,
         "backend": {"name": spec.backend, "label": wired.backend.label, "model": wired.backend.model}
         if wired.backend
         else {"name": "none"},

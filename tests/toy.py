@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from agent.engine import trade
 from agent.llm.base import LessonFacts, Request, Situation, StudyFacts
 from agent.market.sessions import Calendar
-from agent.market.sources.base import Fetched, Listing
+from agent.market.sources.base import Fetched, Listing, Local, whole
 from agent.market.view import Market
 from agent.memory.bank import MemoryBank
 from agent.memory.embedders.hashing import HashingEmbedder
@@ -44,7 +44,7 @@ WORDS = [
 ]
 
 
-class ToySource:
+class ToySource(Local):
     """Random prices and news for tickers TOYA, TOYB...; ``rewrite`` may change any table before it is served."""
 
     class Options(BaseModel, extra="forbid"): ...
@@ -65,7 +65,7 @@ class ToySource:
         frame = self.rewrite(table, getattr(self, f"_{table}")(symbol))
         day = {"bars": "date", "splits": "ex_date", "dividends": "ex_date", "news": "available_at", "filings": "available_at"}[table]
         stamps = frame[day].dt.tz_localize(None) if frame[day].dt.tz is not None else frame[day]
-        return Fetched(frame[(stamps >= pd.Timestamp(start)) & (stamps < pd.Timestamp(end))].reset_index(drop=True))
+        return Fetched(frame[(stamps >= pd.Timestamp(start)) & (stamps < pd.Timestamp(end))].reset_index(drop=True), whole(start, end))
 
     def _days(self) -> list:
         return CALENDAR.sessions(date(2022, 1, 3), date(2022, 6, 30))

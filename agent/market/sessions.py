@@ -37,6 +37,11 @@ class Calendar:
         self._days = [session.day for session in self._sessions]
         self._closes = [session.close_at for session in self._sessions]
 
+    @property
+    def zone(self) -> str:
+        """The exchange's own time zone, such as America/New_York."""
+        return _zone(self.exchange)
+
     def __contains__(self, day: object) -> bool:
         return isinstance(day, date) and self._position(day) is not None
 
@@ -125,6 +130,14 @@ def _load(exchange: str) -> tuple[Session, ...]:
             Session(label.date(), open_at.to_pydatetime().astimezone(UTC), close_at.to_pydatetime().astimezone(UTC))
             for label, open_at, close_at in zip(opens.index, opens, closes, strict=True)
         )
+
+
+@lru_cache(maxsize=32)
+def _zone(exchange: str) -> str:
+    with quiet_pandas():
+        from exchange_calendars import get_calendar
+
+        return str(get_calendar(exchange, start="2024-01-01", end="2024-02-01").tz)
 
 
 def _between(start: date, end: date) -> str:

@@ -7,7 +7,6 @@ sentence whoever delivered it. Nothing is repaired silently: what is dropped or 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -54,6 +53,19 @@ SCHEMA: dict[str, dict[str, Kind]] = {
         "text": "text",
         "url": "text",
     },
+    "fundamentals": {
+        "symbol": "text",
+        "field": "text",
+        "value": "number",
+        "unit": "text",
+        "timeframe": "text",
+        "period_start": "day",
+        "period_end": "day",
+        "form": "text",
+        "filed": "day",
+        "accession": "text",
+        "available_at": "time",
+    },
 }
 REQUIRED = {
     "bars": ("symbol", "date", "open", "high", "low", "close", "volume"),
@@ -61,6 +73,7 @@ REQUIRED = {
     "dividends": ("symbol", "ex_date", "amount"),
     "news": ("symbol", "published_at", "title"),
     "filings": ("symbol", "accession", "form", "text"),
+    "fundamentals": ("symbol", "field", "value", "period_end", "available_at"),
 }
 KEY = {
     "bars": ["symbol", "date"],
@@ -68,6 +81,7 @@ KEY = {
     "dividends": ["symbol", "ex_date"],
     "news": ["symbol", "id"],
     "filings": ["symbol", "accession", "section"],
+    "fundamentals": ["symbol", "accession", "field", "timeframe", "period_end"],
 }
 ORDER = {
     "bars": ["symbol", "date"],
@@ -75,7 +89,9 @@ ORDER = {
     "dividends": ["symbol", "ex_date"],
     "news": ["symbol", "available_at", "id"],
     "filings": ["symbol", "available_at", "accession", "section"],
+    "fundamentals": ["symbol", "available_at", "accession", "field", "period_end"],
 }
+DAY_COLUMN = {"bars": "date", "splits": "ex_date", "dividends": "ex_date"}  # the others count by available_at
 
 
 def empty(table: str) -> pd.DataFrame:
@@ -313,14 +329,6 @@ def refuse_errors(issues: Iterable[Issue], *, where: str = "") -> None:
     if errors:
         prefix = f"{where}: " if where else ""
         raise _spec(" ".join(prefix + issue.message for issue in errors))
-
-
-def unknown_ticker(ticker: str, choices: Sequence[str]) -> SpecError:
-    """The error for a ticker the source does not have, with the nearest one it has."""
-    near = difflib.get_close_matches(ticker, choices, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    shown = ", ".join(choices[:20]) + (f" and {len(choices) - 20} more" if len(choices) > 20 else "")
-    return SpecError(f"Unknown ticker {ticker!r}; the source has {shown or 'none'}.{hint}", field="tickers")
 
 
 def _bad_bars(frame: pd.DataFrame, symbol: str) -> list[Issue]:

@@ -7,20 +7,22 @@ it after a decision is made, and nothing that decides holds a Market.
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 
-from agent.errors import NoData
+from agent.errors import NoData, SpecError
 from agent.market import tables
 from agent.market.sessions import Calendar, aware
-from agent.market.sources.base import Issue, Listing, Source
-from agent.records import Bar, Dividend, Filing, News, Split
+from agent.market.sources.base import ACTIONS, Issue, Listing, Source
+from agent.records import Bar, Dividend, Fact, Filing, News, Split
 
+FACT_HISTORY_DAYS = 1200  # growth needs the quarter of a year before, and annual figures one more
 HISTORY_DAYS = 400  # before the first session: indicators need a month, a first memory needs the last annual report
 
 
@@ -37,6 +39,9 @@ class Tape:
     splits: list[Split]
     dividends: list[Dividend]
     positions: dict[date, int] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    facts_at: list[datetime] = field(default_factory=list)
+    covered: dict[str, tuple[tuple[datetime, datetime], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Market:
     fingerprint: str = ""
     issues: tuple[Issue, ...] = ()
     companies: dict[str, str] = field(default_factory=dict)
+    currency: str = "USD"
+    undated: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -60,19 +67,19 @@ class Market:
         is NoData. Everything else that is odd about the data is in ``issues``.
         """
         calendar.sessions(start, end)
-        listings = {listing.ticker: listing for listing in source.listings()}
-        for ticker in tickers:
-            if ticker not in listings:
-                raise tables.unknown_ticker(ticker, sorted(listings))
+        listings = {ticker: source.listing(ticker) for ticker in tickers}
+        _one_place(listings, calendar)
         loaded = {t: _load(source, listings[t], start, end, calendar, start - timedelta(days=history_days)) for t in tickers}
         issues = dict.fromkeys(issue for _, found in loaded.values() for issue in found)
         return cls(
             tapes={ticker: tape for ticker, (tape, _) in loaded.items()},
             calendar=calendar,
             note=source.note,
-            fingerprint=source.fingerprint(),
+            fingerprint=source.fingerprint() or _fingerprint({t: tape for t, (tape, _) in loaded.items()}),
             issues=tuple(issues),
             companies={ticker: listings[ticker].name for ticker in tickers},
+            currency=next(iter(listings.values())).currency,
+            undated=_undated(issues),
         )
 
     @property
@@ -149,6 +156,16 @@ class View:
         assert all(item.available_at <= self.cutoff for item in found)
         return found
 
+    def facts(self, ticker: str) -> tuple[Fact, ...]:
+        """Every figure of every filing readable by the cutoff, oldest first; restated ones appear again."""
+        tape = self._market.tapes[ticker]
+        return tuple(tape.facts[: bisect_right(tape.facts_at, self.cutoff)])
+
+    def sourced(self, ticker: str, table: str, after: datetime | None = None) -> bool:
+        """Whether the source can say that nothing happened: it covers the whole time from ``after`` (else just) up to the cutoff."""
+        start = aware(after) if after is not None else self.cutoff - timedelta(microseconds=1)
+        return any(low <= start and self.cutoff <= high for low, high in self._market.tapes[ticker].covered.get(table, ()))
+
     def split(self, ticker: str, day: date) -> float:
         """New shares per old share with this ex date; 1.0 where there is none, or it is still to come."""
         ratio = 1.0
@@ -186,22 +203,62 @@ def _load(source: Source, listing: Listing, start: date, end: date, calendar: Ca
     ticker = listing.ticker
     frames: dict[str, pd.DataFrame] = {}
     issues: list[Issue] = []
-    for table in ("splits", "dividends", "bars", "news", "filings"):
-        fetched = source.fetch(table, ticker, since, end + timedelta(days=1))
+    covered = {}
+    for table in (*ACTIONS, "bars", "news", "filings", "fundamentals"):
+        if table not in source.provides:
+            frames[table] = tables.empty(table)
+            continue
+        begin = min(since, start - timedelta(days=FACT_HISTORY_DAYS)) if table == "fundamentals" else since
+        fetched = source.fetch(table, ticker, begin, end + timedelta(days=1))
         frames[table] = fetched.frame
+        covered[table] = tuple((low.to_pydatetime(), high.to_pydatetime()) for low, high in fetched.covered)
         issues += fetched.issues
         found = tables.inspect(
             table, fetched.frame, symbol=ticker, calendar=calendar, splits=frames.get("splits"), dividends=frames.get("dividends")
         )
         issues += found
         tables.refuse_errors(found)
-    tape = _tape(frames, calendar)
+    tape = replace(_tape(frames, calendar), covered=covered)
     inside = bisect_right([bar.day for bar in tape.bars], end) - bisect_left([bar.day for bar in tape.bars], start)
     if not inside:
         known = f"; the source has it from {listing.first} to {listing.last}" if listing.first and listing.last else ""
         raise NoData(f"{ticker} has no price from {start} to {end}{known}.", field="tickers")
     issues += _uncovered(ticker, tape, start, end, calendar)
     return tape, issues
+
+
+def _one_place(listings: Mapping[str, Listing], calendar: Calendar) -> None:
+    """The tickers of a run share one exchange calendar and one currency: its days and its money are counted in them."""
+    for ticker, listing in listings.items():
+        if listing.exchange != calendar.exchange:
+            raise SpecError(
+                f"{ticker} trades on {listing.exchange}, not on {calendar.exchange}; run tickers of different exchanges separately.",
+                field="tickers",
+            )
+    currencies = {listing.currency: ticker for ticker, listing in listings.items()}
+    if len(currencies) > 1:
+        named = ", ".join(f"{ticker} in {currency}" for currency, ticker in currencies.items())
+        raise SpecError(f"The tickers are quoted in different currencies ({named}); run them separately.", field="tickers")
+
+
+def _undated(issues: Iterable[Issue]) -> dict[str, int]:
+    """table -> items without a time that a source left out."""
+    found: dict[str, int] = {}
+    for issue in issues:
+        if issue.code == "undated":
+            found[issue.table] = found.get(issue.table, 0) + issue.count
+    return found
+
+
+def _fingerprint(tapes: Mapping[str, Tape]) -> str:
+    """sha256 over every row that was loaded: for sources that cannot name their data before it is fetched."""
+    total = hashlib.sha256()
+    for ticker, tape in sorted(tapes.items()):
+        for rows in (tape.bars, tape.splits, tape.dividends, tape.news, tape.filings, tape.facts):
+            for row in rows:
+                total.update(row.model_dump_json().encode())
+        total.update(ticker.encode())
+    return total.hexdigest()
 
 
 def _uncovered(ticker: str, tape: Tape, start: date, end: date, calendar: Calendar) -> list[Issue]:
@@ -222,6 +279,7 @@ def _tape(frames: dict[str, pd.DataFrame], calendar: Calendar) -> Tape:
     bars = [bar for bar in map(_bar, frames["bars"].itertuples()) if bar.day in calendar]
     news = sorted(map(_news, frames["news"].itertuples()), key=lambda item: (item.available_at, item.id))
     filings = sorted(map(_filing, frames["filings"].itertuples()), key=lambda item: (item.available_at, item.id))
+    facts = sorted(map(_fact, frames["fundamentals"].itertuples()), key=lambda fact: (fact.available_at, fact.field, fact.period_end))
     return Tape(
         bars=bars,
         closed_at=[calendar.session(bar.day).close_at for bar in bars],
@@ -232,6 +290,8 @@ def _tape(frames: dict[str, pd.DataFrame], calendar: Calendar) -> Tape:
         splits=[Split(ex_date=_ex_date(row, calendar), ratio=row.ratio) for row in frames["splits"].itertuples()],
         dividends=[Dividend(ex_date=_ex_date(row, calendar), amount=row.amount) for row in frames["dividends"].itertuples()],
         positions={bar.day: position for position, bar in enumerate(bars)},
+        facts=facts,
+        facts_at=[fact.available_at for fact in facts],
     )
 
 
@@ -270,6 +330,21 @@ def _filing(row: Any) -> Filing:
         available_at=_utc(row.available_at),
         text=row.text,
         url=row.url,
+    )
+
+
+def _fact(row: Any) -> Fact:
+    return Fact(
+        field=row.field,
+        value=float(row.value),
+        unit=row.unit,
+        timeframe=row.timeframe,
+        period_start=None if pd.isna(row.period_start) else tables.day_of(row.period_start),
+        period_end=tables.day_of(row.period_end),
+        form=row.form,
+        filed=None if pd.isna(row.filed) else tables.day_of(row.filed),
+        accession=row.accession,
+        available_at=_utc(row.available_at),
     )
 
 

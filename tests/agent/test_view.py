@@ -12,7 +12,7 @@ from agent.errors import NoData, SpecError
 from agent.market import tables
 from agent.market.indicators import price_state
 from agent.market.sessions import Calendar
-from agent.market.sources.base import Fetched, Listing
+from agent.market.sources.base import TABLES, Fetched, Listing, Local
 from agent.market.view import Market
 
 XNYS = Calendar()
@@ -21,10 +21,10 @@ START, END = DAYS[0], DAYS[-1]
 SPLIT_DAY, DIVIDEND_DAY = date(2024, 12, 18), date(2024, 12, 30)
 
 
-class TableSource:
+class TableSource(Local):
     """Serves the frames it is given; knows two tickers."""
 
-    provides = frozenset({"bars", "news"})
+    provides = frozenset(TABLES)
     note = "made up"
 
     def __init__(self, **frames: pd.DataFrame) -> None:

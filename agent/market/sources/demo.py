@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import SpecError
 from agent.market.demo.companies import FIRMS, FIRST_DAY, LAST_DAY, NOTE, SHIPPED_SEED
-from agent.market.sources.base import TABLES, Fetched, Listing
+from agent.market.sources.base import TABLES, Fetched, Listing, Local, Place
 from agent.registry import unknown
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ class DemoOptions(BaseModel):
     )
 
 
-class DemoSource:
+class DemoSource(Local):
     """Four fictional companies, 2021-01-04 to 2023-12-29."""
 
     Options = DemoOptions
-    provides = frozenset(TABLES)
+    provides = frozenset(TABLES) - {"fundamentals"}
     note = NOTE
 
-    def __init__(self, options: DemoOptions | None = None) -> None:
+    def __init__(self, options: DemoOptions | None = None, place: Place | None = None) -> None:
         self.options = options or DemoOptions()
 
     def listings(self) -> list[Listing]:

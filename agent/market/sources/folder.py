@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.errors import SpecError, Unavailable
 from agent.market import tables
 from agent.market.sessions import Calendar
-from agent.market.sources.base import TABLES, Fetched, Issue, Listing
+from agent.market.sources.base import TABLES, Fetched, Issue, Listing, Local, Place, unknown_ticker
 
 FILES = {"bars": ("prices", "bars"), "splits": ("splits",), "dividends": ("dividends",), "news": ("news",), "filings": ("filings",)}
 ENDINGS = (".parquet", ".csv")
@@ -37,14 +37,14 @@ class FolderOptions(BaseModel):
     path: str = Field(min_length=1, description="Folder with prices, news, filings, dividends and splits as .parquet or .csv")
 
 
-class FolderSource:
+class FolderSource(Local):
     """Canonical tables from files. Files are read on first use, once."""
 
     Options = FolderOptions
-    provides = frozenset(TABLES)
+    provides = frozenset(TABLES) - {"fundamentals"}
     note = ""
 
-    def __init__(self, options: FolderOptions) -> None:
+    def __init__(self, options: FolderOptions, place: Place | None = None) -> None:
         self.folder = Path(options.path).expanduser()
         self.calendar = Calendar("XNYS")
         self._read: dict[str, tuple[pd.DataFrame, tuple[Issue, ...]]] = {}
@@ -90,7 +90,7 @@ class FolderSource:
     def _known(self, symbol: str) -> None:
         symbols = self._symbols
         if symbol not in symbols:
-            raise tables.unknown_ticker(symbol, symbols)
+            raise unknown_ticker(symbol, symbols)
 
     @cached_property
     def _symbols(self) -> list[str]:
