@@ -35,7 +35,7 @@ class TableSource(Local):
 
     def fetch(self, table: str, symbol: str, start: date, end: date) -> Fetched:
         frame = self.frames.get(table, tables.empty(table))
-        column = {"bars": "date", "news": "available_at", "filings": "available_at"}.get(table, "ex_date")
+        column = tables.DAY_COLUMN.get(table, "available_at")
         when = pd.to_datetime(frame[column], utc=True).dt.tz_localize(None)
         inside = (frame["symbol"] == symbol) & (when >= pd.Timestamp(start)) & (when < pd.Timestamp(end))
         return Fetched(frame[inside].reset_index(drop=True))

@@ -65,7 +65,7 @@ class FolderSource(Local):
             raise SpecError(f"The folder source has no table {table!r}; it has {', '.join(FILES)}.", field="source")
         self._known(symbol)
         frame = self._of(table, symbol)
-        column = {"bars": "date", "news": "available_at", "filings": "available_at"}.get(table, "ex_date")
+        column = tables.DAY_COLUMN.get(table, "available_at")
         days = frame[column].dt.tz_localize(None) if column == "available_at" else frame[column]
         inside = frame[(days >= pd.Timestamp(start)) & (days < pd.Timestamp(end))].reset_index(drop=True)
         issues = tables.inspect(
