@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from agent.errors import NoData, RecollectError, SpecError, Unavailable
+from agent.errors import SpecError
+from commands.data import app as market
+from commands.data import parts
+from commands.words import Json, emit, say, spoken
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: small products on a busy machine are several times slower on two threads
 
@@ -23,33 +24,7 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Recollect: memory-augmented LLM traders, inspected."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Data on stdout as JSON.")]
-
-
-def say(text: str) -> None:
-    """Words for people."""
-    print(text, file=sys.stderr)
-
-
-@contextmanager
-def spoken() -> Iterator[None]:
-    """Errors that carry a sentence end the command with it and the right exit code; anything else is a bug and shows itself."""
-    try:
-        yield
-    except Unavailable as error:
-        say(f"unavailable: {error}")
-        raise typer.Exit(3) from None
-    except (SpecError, NoData) as error:
-        field = f" ({error.field})" if error.field and error.field not in str(error) else ""
-        say(f"error{field}: {error}")
-        raise typer.Exit(2) from None
-    except RecollectError as error:
-        say(f"error: {error}")
-        raise typer.Exit(1) from None
-
-
-def emit(data: Any) -> None:
-    print(json.dumps(data, ensure_ascii=False, default=str))
+app.add_typer(market, name="data")
 
 
 # --------------------------------------------------------------------------------------------------------------------- run
@@ -58,7 +33,11 @@ def emit(data: Any) -> None:
 @app.command()
 def run(
     spec: Annotated[Path | None, typer.Option(help="A RunSpec as JSON or YAML; flags below override it.")] = None,
-    source: Annotated[str | None, typer.Option(help="demo, or folder:PATH")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="demo, yahoo, folder:PATH, upload:NAME (a dataset), finmem:PATH or finsaber:PATH")
+    ] = None,
+    news_from: Annotated[str | None, typer.Option(help="Another source for news, such as finnhub_news; 'none' leaves news out.")] = None,
+    filings_from: Annotated[str | None, typer.Option(help="Another source for filings and fundamentals, such as edgar; or 'none'.")] = None,
     tickers: Annotated[str | None, typer.Option(help="Comma-separated.")] = None,
     train: Annotated[str | None, typer.Option(help="START:END, both inclusive, ISO dates; 'none' for no training.")] = None,
     test: Annotated[str | None, typer.Option(help="START:END, both inclusive, ISO dates.")] = None,
@@ -77,6 +56,8 @@ def run(
         from services import runs
 
         flags = _flags(source, tickers, train, test, strategy, backend, model, seed, preset, character, name)
+        if news_from is not None or filings_from is not None:
+            flags["parts"] = parts(news_from or "", filings_from or "")
         asked = _spec(spec, flags, embedder)
         _preflight(asked)
         _execute(runs.create(asked), as_json)
@@ -85,8 +66,8 @@ def run(
 def _flags(source, tickers, train, test, strategy, backend, model, seed, preset, character, name) -> dict[str, Any]:
     flags: dict[str, Any] = {"strategy": strategy, "backend": backend, "seed": seed, "preset": preset, "name": name}
     if source is not None:
-        kind, _, path = source.partition(":")
-        flags |= {"source": kind, "source_options": {"path": path} if path else {}}
+        kind, _, rest = source.partition(":")
+        flags |= {"source": kind, "source_options": {("dataset" if kind == "upload" else "path"): rest} if rest else {}}
     if tickers is not None:
         flags["tickers"] = [t for t in tickers.split(",")]
     for field, value in (("train", train), ("test", test)):

@@ -99,6 +99,7 @@ def _checks(spec: RunSpec, when: Calendar, needs_model: bool) -> Iterator[Check]
         yield Check(what="data", ok=True, message=market.note, severity="info")
     yield from (Check(what="data", ok=issue.severity != "error", message=issue.message, severity=issue.severity) for issue in market.issues)
     yield from _unpriced(spec, market)
+    yield from _unfinished(spec, market, when)
     if spec.execution.fill == "same_close":
         yield Check(
             what="fills", ok=False, severity="warning", message="same_close is optimistic: it trades at the price the decision was made on"
@@ -117,6 +118,14 @@ def _unpriced(spec: RunSpec, market: Market) -> Iterator[Check]:
                 f"its prices run from {tape.bars[0].day} to {tape.bars[-1].day}."
             )
             yield Check(what="data", ok=False, message=message, field="test")
+
+
+def _unfinished(spec: RunSpec, market: Market, when: Calendar) -> Iterator[Check]:
+    """A window that reaches past the last completed session would trade days whose prices do not exist yet."""
+    done = when.last_closed(datetime.now(UTC))
+    if done is not None and spec.test.end > done.day and any((done.day - tape.bars[-1].day).days < 7 for tape in market.tapes.values()):
+        message = f"The test window ends on {spec.test.end}; the last completed session of {when.exchange} is {done.day}. End it there."
+        yield Check(what="data", ok=False, message=message, field="test")
 
 
 def _holdings(market: Market) -> str:

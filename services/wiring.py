@@ -22,7 +22,7 @@ from agent.market.view import Market
 from agent.memory import EMBEDDERS
 from agent.memory.bank import MemoryBank
 from agent.memory.embedders.base import Embedder
-from agent.spec import RunSpec, explain
+from agent.spec import Part, RunSpec, explain
 from agent.strategies import STRATEGIES
 from agent.strategies.base import Setup, Strategy
 from services.settings import ROOT, Settings, settings
@@ -89,24 +89,30 @@ def place(where: Settings | None = None) -> Place:
     )
 
 
-def one_source(name: str, values: Mapping[str, Any], where: Settings | None = None) -> Source:
+def one_source(name: str, values: Mapping[str, Any], *, refresh: bool = False) -> Source:
     """One source, behind the cache on disk where it asks a network."""
-    where = where or settings()
+    where = settings()
     plug: Any = SOURCES.load(name)
     made: Source = plug(options(name, plug, values), place(where))
     if not made.network:
         return made
-    return CachedSource(made, name=name, folder=where.market_cache, offline=where.offline)
+    return CachedSource(made, name=name, folder=where.market_cache, offline=where.offline, refresh=refresh)
+
+
+def market_source(name: str, values: Mapping[str, Any], parts: Mapping[Any, Part], *, refresh: bool = False) -> Source:
+    """A main source with the tables that come from elsewhere."""
+    main = one_source(name, values, refresh=refresh)
+    if not parts:
+        return main
+    others = {
+        table: None if part.source == "none" else one_source(part.source, part.options, refresh=refresh) for table, part in parts.items()
+    }
+    return CombinedSource(main, others)
 
 
 def source(spec: RunSpec) -> Source:
-    """The market of a run: its main source, with the tables that come from elsewhere."""
-    main = one_source(spec.source, spec.source_options)
-    if not spec.parts:
-        return main
-    return CombinedSource(
-        main, {table: None if part.source == "none" else one_source(part.source, part.options) for table, part in spec.parts.items()}
-    )
+    """The market of a run."""
+    return market_source(spec.source, spec.source_options, spec.parts)
 
 
 def backend(spec: RunSpec) -> Backend:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 # Who may import whom, top to bottom. A room may also import itself.
 ALLOWED: dict[str, set[str]] = {
     "app": {"ui", "services", "agent"},
-    "cli": {"services", "agent"},
+    "cli": {"commands", "services", "agent"},
+    "commands": {"services", "agent"},
     "pages": {"ui", "services", "agent"},
     "ui": {"services", "agent"},
     "services": {"storage", "agent"},
@@ -37,7 +38,7 @@ AGENT_LAYERS = [
 HOMES: dict[str, tuple[str, ...]] = {
     "streamlit": ("app", "pages", "ui", "!ui.charts", "!ui.theme"),
     "plotly": ("ui.charts", "ui.theme"),
-    "typer": ("cli",),
+    "typer": ("cli", "commands"),
     "sqlalchemy": ("storage",),
     "chromadb": ("storage",),
     "yfinance": ("agent.market.sources",),
