@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from agent.evaluation import leaks
 from agent.market.indicators import price_state
 from agent.market.sessions import Calendar, Session
 from agent.market.sources.base import TEXTS
@@ -76,7 +77,10 @@ def trade(
     run: str = "",
     last: Mapping[str, DayRecord] | None = None,
 ) -> Iterator[DayRecord]:
-    """Day records of all tickers, session by session. ``last`` holds the last record of each ticker of an interrupted run."""
+    """Day records of all tickers, session by session. ``last`` holds the last record of each ticker of an interrupted run.
+
+    LookAhead, instead of the day's record, as soon as anything a day rests on was not readable by its close.
+    """
     last = last or {}
     sessions, ring = plan(spec, calendar), Ring(market, spec, calendar, run)
     sleeves = {ticker: _resumed(last[ticker]) if ticker in last else _opened(spec, sessions[0][1]) for ticker in spec.tickers}
@@ -117,7 +121,9 @@ def _day(
     bar = view.bar(ticker, session.day)
     opened = _open(sleeve, view, bar, ticker, session.day, ring.spec)
     seen = _observe(ring, view, ticker, phase, session, bar, opened.sleeve)
+    leaks.check_seen(seen)
     thought = strategy.day(Today(seen=seen, phase=phase, index=index, outcomes=opened.outcomes))
+    leaks.check_thought(seen, thought)
     closed = _close(opened, thought.decision, seen, phase, session.day, ring.spec)
     mark = closed.sleeve.mark or 0.0
     record = DayRecord(
@@ -226,8 +232,6 @@ def _observe(ring: Ring, view: View, ticker: str, phase: Phase, session: Session
     mark = sleeve.mark or 0.0
     equity = sleeve.portfolio.equity(mark)
     watermark = max([*(n.available_at for n in news), *(f.available_at for f in filings)], default=None)
-    if watermark is not None and watermark > session.close_at:
-        raise AssertionError(f"{ticker} {session.day}: an item of {watermark} reached a decision of {session.close_at}")
     return Observation(
         ticker=ticker,
         company=ring.market.companies.get(ticker, ""),

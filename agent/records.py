@@ -262,6 +262,7 @@ class Recall(Record):
     importance: float = Field(description="importance / 100")
     score: float
     near_miss: bool = Field(False, description="ranked just below the cut: not shown to the model")
+    available_at: datetime | None = Field(None, description="when all that it says was known; None in runs recorded before this was kept")
 
 
 # ------------------------------------------------------------------------------------------------------------ the model's side
@@ -276,6 +277,7 @@ class Segment(Record):
     tokens: int = Field(description="estimated")
     available_at: datetime | None = Field(None, description="newest item in it; None for fixed text")
     memory_id: int | None = None
+    purpose: Purpose = Field("decide", description="which of the day's prompts it belongs to")
 
 
 class Completion(Record):

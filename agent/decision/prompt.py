@@ -15,7 +15,7 @@ from typing import Any
 
 from agent.decision.schema import decision_schema, lessons_schema, study_schema
 from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Message, Request, Situation, StudyFacts, TextFact
-from agent.records import PriceState, Purpose, Segment
+from agent.records import Figure, PriceState, Purpose, Segment
 
 TEMPLATES = Path(__file__).parent / "templates"
 CHARACTERS_PER_TOKEN = 3.6  # a cautious average over English news for byte-pair vocabularies; later calls measure their own
@@ -69,6 +69,7 @@ def describe_price(price: PriceState) -> str:
         ("3 sessions", price.return_3),
         ("5 sessions", price.return_5),
         ("20 sessions", price.return_20),
+        ("60 sessions", price.momentum_60),
     ):
         if value is not None:
             parts.append(f"{label} {percent(value)}")
@@ -78,9 +79,37 @@ def describe_price(price: PriceState) -> str:
         parts.append(f"against its 20-session average {percent(price.sma_20_gap)}")
     if price.rsi_14 is not None:
         parts.append(f"RSI(14) {price.rsi_14:.0f}")
+    if price.macd_12_26 is not None:
+        signal = "" if price.macd_signal_9 is None else f" (signal {percent(price.macd_signal_9, 2)})"
+        parts.append(f"MACD {percent(price.macd_12_26, 2)} of the price{signal}")
+    if price.atr_14 is not None:
+        parts.append(f"ATR(14) {price.atr_14 * 100:.1f} % of the price")
+    if price.bollinger_20 is not None:
+        parts.append(f"Bollinger %b {price.bollinger_20:.2f}")
     if price.volume_ratio_20 is not None:
         parts.append(f"volume {price.volume_ratio_20:.1f} x its average")
     return ", ".join(parts)
+
+
+def describe_figure(figure: Figure) -> str:
+    """One fundamental figure with the report it comes from: a fraction as percent, a multiple as a number, money with its currency."""
+    name = figure.name.replace("_", " ")
+    if figure.unit:
+        value = f"{figure.value:,.2f} {figure.unit}" if abs(figure.value) < 1000 else f"{figure.value:,.0f} {figure.unit}"
+    elif is_multiple(figure.name):
+        value = f"{figure.value:.1f}"
+    else:
+        value = percent(figure.value)
+    return f"{name} {value} ({figure.form[:12] or 'report'} filed {figure.filed or figure.available_at.date()})"
+
+
+def is_multiple(name: str) -> bool:
+    """Whether a figure without a unit is so many times something (price to earnings) and not a share of it (net margin)."""
+    return "_to_" in name or name.endswith(("_ratio", "_multiple"))
+
+
+def _sources_line(missing: Sequence[str]) -> str:
+    return f"No {' or '.join(missing)} source covers the time since the last close: silence is not 'no {missing[0]}'."
 
 
 def _text_fact(fact: TextFact) -> str:
@@ -98,18 +127,25 @@ def _situation_segments(facts: Situation, times: Mapping[str, datetime]) -> list
     gain = "" if facts.unrealised is None else f", unrealised {percent(facts.unrealised)}"
     segments = [
         _segment("day", f"Ticker: {facts.ticker} ({facts.company})\n{day}"),
-        _segment("prices", f"[P] Prices: {describe_price(facts.price)}"),
+        _segment("prices", f"[P] Prices: {describe_price(facts.price)}", at=times.get("P")),
         _segment(
             "position",
             f"[S] Position: weight {facts.weight:.3f} of equity {facts.equity:,.0f}, cash {facts.cash:,.0f}{gain}. "
             f"Allowed weights {facts.min_weight:.2f} to {facts.max_weight:.2f}; a trade costs {facts.cost_bps:.0f} basis points. character: {facts.character}",
+            at=times.get("S"),
         ),
     ]
     if facts.sector:
         segments.insert(1, _segment("profile", f"About the business: {fence(facts.sector)}"))
+    if facts.fundamentals:
+        figures = "; ".join(map(describe_figure, facts.fundamentals))
+        segments.append(_segment("fundamentals", f"[G] Fundamentals: {figures}", at=max(f.available_at for f in facts.fundamentals)))
+    if facts.unsourced:
+        segments.append(_segment("sources", _sources_line(facts.unsourced), at=times.get("P")))
     for name, items in (("news", facts.news), ("filings", facts.filings)):
         if items:
-            newest = max((times[item.label] for item in items if item.label in times), default=None)
+            known = [times.get(item.label) for item in items]
+            newest = max((at for at in known if at is not None), default=None) if None not in known else None
             segments.append(_segment(name, f"New {name} since the last close:\n" + "\n".join(map(_text_fact, items)), at=newest))
     for layer in dict.fromkeys(memory.layer for memory in facts.memories):
         segments.append(_segment(f"memory:{layer}", LAYER_TITLES.get(layer, layer) + ":"))
@@ -129,9 +165,9 @@ def _request(
     schema: dict[str, Any],
     seed: int,
 ) -> tuple[Request, tuple[Segment, ...]]:
+    everything = tuple(segment.model_copy(update={"purpose": purpose}) for segment in (system, *body))
     user = "\n\n".join(segment.text for segment in body)
     messages = (Message(role="system", content=system.text), Message(role="user", content=user))
-    everything = (system, *body)
     request = Request(
         purpose=purpose,
         messages=messages,
@@ -144,7 +180,7 @@ def _request(
 
 
 def decide_request(facts: Situation, *, times: Mapping[str, datetime], seed: int) -> tuple[Request, tuple[Segment, ...]]:
-    """The day's question. ``times`` maps labels (M12, N1, F1) to when the item became readable."""
+    """The day's question. ``times`` maps labels (M12, N1, F1, P, S) to when the item became readable."""
     schema = decision_schema(facts)
     system = Template(template("decide_system")).substitute(
         persona=PERSONAS.get(facts.character, "a trader"),
@@ -153,6 +189,7 @@ def decide_request(facts: Situation, *, times: Mapping[str, datetime], seed: int
         min_weight=f"{facts.min_weight:.2f}",
         max_weight=f"{facts.max_weight:.2f}",
         min_confidence=f"{facts.min_confidence:.2f}",
+        figures=", G (fundamentals)" if facts.fundamentals else "",
         sides=" Give at least one reason on each side." if facts.memories else "",
         stops="\n- stop_loss_pct (at most 0.25) is smaller than take_profit_pct." if facts.stops else "",
         keys=", ".join(schema["properties"]),
@@ -161,19 +198,25 @@ def decide_request(facts: Situation, *, times: Mapping[str, datetime], seed: int
     return _request("decide", _segment("rules", system, role="system"), body, facts, schema, seed)
 
 
-def study_request(facts: StudyFacts, *, times: Mapping[str, datetime], seed: int) -> tuple[Request, tuple[Segment, ...]]:
-    """Training: explain a move that has happened."""
+def study_request(
+    facts: StudyFacts, *, times: Mapping[str, datetime], seed: int, known: datetime | None = None
+) -> tuple[Request, tuple[Segment, ...]]:
+    """Training: explain a move that has happened. ``known``: the close that revealed it."""
     about = facts.situation
     system = Template(template("study_system")).substitute(company=about.company or about.ticker, ticker=about.ticker)
     seen = (
         f"In the session after {about.session} the price moved {percent(facts.move, 2)}: in hindsight the right action was {facts.label}."
     )
-    body = [*_situation_segments(about, times), _segment("hindsight", seen), _segment("task", "Explain the move. One JSON object.")]
+    body = [
+        *_situation_segments(about, times),
+        _segment("hindsight", seen, at=known),
+        _segment("task", "Explain the move. One JSON object."),
+    ]
     return _request("study", _segment("rules", system, role="system"), body, facts, study_schema(facts), seed)
 
 
 def lessons_request(facts: LessonFacts, *, known: datetime, seed: int) -> tuple[Request, tuple[Segment, ...]]:
-    """Extended reflection over decisions whose outcome is known by ``known``."""
+    """Extended reflection over decisions; ``known`` is the close at which the outcome of the last of them was known."""
     system = Template(template("lessons_system")).substitute(ticker=facts.ticker)
     body = [_segment("judged", "\n\n".join(map(_judged, facts.judged)), at=known), _segment("task", "Write the lessons. One JSON object.")]
     return _request("lessons", _segment("rules", system, role="system"), body, facts, lessons_schema(facts), seed)

@@ -93,6 +93,7 @@ def labels(situation: Situation) -> list[str]:
         *(fact.label for fact in (*situation.news, *situation.filings)),
         "P",
         "S",
+        *(["G"] if situation.fundamentals else []),
     ]
 
 

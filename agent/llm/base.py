@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from agent.records import Completion, PriceState, Purpose, Record
+from agent.records import Completion, Figure, PriceState, Purpose, Record
 
 
 class MemoryFact(Record):
@@ -51,6 +51,8 @@ class Situation(Record):
     filings: tuple[TextFact, ...] = ()
     memories: tuple[MemoryFact, ...] = ()
     price: PriceState = PriceState()
+    fundamentals: tuple[Figure, ...] = ()
+    unsourced: tuple[str, ...] = ()
     weight: float = 0.0
     cash: float = 0.0
     equity: float = 0.0

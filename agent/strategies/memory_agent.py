@@ -41,6 +41,7 @@ class _Notes:
     calls: list[ModelCall] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     lessons: list[str] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
 
 
 class MemoryAgent:
@@ -65,17 +66,16 @@ class MemoryAgent:
         self.bank.begin(seen.session, seen.cutoff, today.index, today.phase)
         self.bank.advance()
         for outcome in today.outcomes:
-            self._learn(outcome)
+            self._learn(outcome, seen.cutoff)
         study = self._study(seen, notes) if today.phase == "train" else None
         self.bank.settle()
         self.bank.remember([*map(news_draft, seen.news), *(draft for filing in seen.filings for draft in filing_drafts(filing))])
         character = resolve_character(self.spec.profile.character, seen.recent_equity)
         query = day_query(seen) if self.spec.memory.query == "day" else character_query(character)
-        recalls = self.bank.recall(query)
+        recalls = tuple(self._dated(recall) for recall in self.bank.recall(query))
         decision: Decision | None = None
-        segments: tuple[Segment, ...] = ()
         if today.phase == "test":
-            decision, segments = self._decide(seen, recalls, character, notes)
+            decision = self._decide(seen, recalls, character, notes)
             self._lessons(seen, notes)
         self._previous = (seen, recalls)
         return Thought(
@@ -83,7 +83,7 @@ class MemoryAgent:
             study=study,
             query=query,
             recalls=recalls,
-            segments=segments,
+            segments=tuple(notes.segments),
             calls=tuple(notes.calls),
             memory_events=self.bank.drain(),
             live=self.bank.live(),
@@ -103,21 +103,22 @@ class MemoryAgent:
 
     # ---------------------------------------------------------------------------------------------------------- the decision
 
-    def _decide(self, seen: Observation, recalls: Sequence[Recall], character: str, notes: _Notes) -> tuple[Decision, tuple[Segment, ...]]:
+    def _decide(self, seen: Observation, recalls: Sequence[Recall], character: str, notes: _Notes) -> Decision:
         if seen.bar is None:
-            return Decision(abstained="no price for this session", provenance="abstained", character=character), ()
+            return Decision(abstained="no price for this session", provenance="abstained", character=character)
         situation = self._situation(seen, recalls, character)
         request, segments = decide_request(situation, times=self._times(seen, recalls), seed=self._seed(seen.session))
+        notes.segments += segments
         asked = self._ask(request, partial(read_decision, situation=situation), seen.session, notes)
         if asked.answer is None:
             notes.warnings.append(f"no decision: {asked.reason}")
-            return Decision(abstained=asked.reason, provenance="abstained", character=character), segments
+            return Decision(abstained=asked.reason, provenance="abstained", character=character)
         decision = asked.answer.model_copy(update={"provenance": asked.provenance})
         self.bank.cite(decision.cited)
         self._reflect(seen, decision)
         if decision.action != "hold":
             self._open[str(seen.session)] = _stances(decision)
-        return decision, segments
+        return decision
 
     def _ask(self, request: Request, judge: Callable[[str], Any], session: date, notes: _Notes) -> Asked:
         listen = None
@@ -146,6 +147,8 @@ class MemoryAgent:
             filings=_filing_facts(seen),
             memories=tuple(self._fact(r, seen.session) for r in recalls if not r.near_miss),
             price=seen.price,
+            fundamentals=seen.fundamentals,
+            unsourced=seen.unsourced,
             weight=round(seen.weight, 6),
             cash=round(portfolio.cash, 2),
             equity=round(seen.equity, 2),
@@ -176,17 +179,23 @@ class MemoryAgent:
         )
 
     def _times(self, seen: Observation, recalls: Sequence[Recall]) -> dict[str, datetime]:
-        """label -> when the item behind it became readable."""
-        times = {f"N{n}": item.available_at for n, item in enumerate(seen.news[-NEWS_SHOWN:], 1)}
+        """label -> when the item behind it became readable. Prices (P) and position (S) are those of the close."""
+        times = {"P": seen.cutoff, "S": seen.cutoff}
+        times |= {f"N{n}": item.available_at for n, item in enumerate(seen.news[-NEWS_SHOWN:], 1)}
         times |= {f"F{n}": item.available_at for n, item in enumerate(seen.filings, 1)}
-        for recall in recalls:
-            memory = self.bank.get(recall.memory_id)
-            times[f"M{memory.id}"] = max(memory.available_at, memory.known_at)
-        return times
+        return times | {f"M{recall.memory_id}": self._known(recall.memory_id) for recall in recalls}
+
+    def _known(self, memory_id: int) -> datetime:
+        """When all that a memory says was known: its text readable and the outcomes it speaks of revealed."""
+        memory = self.bank.get(memory_id)
+        return max(memory.available_at, memory.known_at)
+
+    def _dated(self, recall: Recall) -> Recall:
+        return recall.model_copy(update={"available_at": self._known(recall.memory_id)})
 
     # -------------------------------------------------------------------------------------------------------- learning
 
-    def _learn(self, outcome: Outcome) -> None:
+    def _learn(self, outcome: Outcome, known: datetime) -> None:
         """Credit the memories a decision was built on, once it is known what came of it."""
         stances = self._open.pop(str(outcome.decided), None)
         if stances is None:
@@ -196,10 +205,8 @@ class MemoryAgent:
             credit[memory] = credit.get(memory, 0) - 1
         reason = f"{stances['action']} of {outcome.decided}: {outcome.move:+.2%} in {outcome.sessions} sessions"
         self.bank.credit(credit, outcome.verdict, reason)
-        profit = outcome.direction * outcome.move
-        self._judged.append(
-            {**stances, "decided": str(outcome.decided), "move": outcome.move, "verdict": outcome.verdict, "profit": profit}
-        )
+        judged = {"decided": str(outcome.decided), "move": outcome.move, "verdict": outcome.verdict, "known": known.isoformat()}
+        self._judged.append({**stances, **judged, "profit": outcome.direction * outcome.move})
 
     def _study(self, seen: Observation, notes: _Notes) -> Study | None:
         """Explain the previous session's next move, which this close has revealed."""
@@ -213,7 +220,8 @@ class MemoryAgent:
         label = "buy" if move > 0 else "sell" if move < 0 else "hold"
         character = resolve_character(self.spec.profile.character, before.recent_equity)
         facts = StudyFacts(situation=self._situation(before, recalls, character), move=move, label=label)
-        request, _ = study_request(facts, times=self._times(before, recalls), seed=self._seed(before.session))
+        request, segments = study_request(facts, times=self._times(before, recalls), seed=self._seed(before.session), known=seen.cutoff)
+        notes.segments += segments
         asked = self._ask(request, partial(read_study, facts=facts), seen.session, notes)
         if asked.answer is None:
             notes.warnings.append(f"{before.session} taught nothing: {asked.reason}")
@@ -251,7 +259,9 @@ class MemoryAgent:
         if not self.spec.extended_every or self._since_lessons < self.spec.extended_every or not self._judged:
             return
         facts = LessonFacts(ticker=seen.ticker, session=seen.session, judged=tuple(map(self._judged_fact, self._judged)))
-        request, _ = lessons_request(facts, known=seen.cutoff, seed=self._seed(seen.session) + 1)
+        times = [datetime.fromisoformat(item["known"]) if "known" in item else seen.cutoff for item in self._judged]
+        request, segments = lessons_request(facts, known=max(times), seed=self._seed(seen.session) + 1)
+        notes.segments += segments
         asked = self._ask(request, partial(read_lessons, facts=facts), seen.session, notes)
         self._since_lessons, self._judged = 0, []
         if asked.answer is None:
