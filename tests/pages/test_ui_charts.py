@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 from ui import format, theme
 from ui.charts.bars import score_bar
 from ui.charts.base import inert
+from ui.charts.coverage import MEANING, coverage, swatch
 from ui.charts.equity import equity, rebased
 from ui.charts.memory import layer_counts, lifeline
 from ui.charts.price import MOST_CANDLES, price
@@ -202,6 +204,80 @@ def test_a_score_bar_is_as_long_as_its_score_and_survives_wild_numbers() -> None
 def test_a_sparkline_thins_but_keeps_both_ends() -> None:
     assert thin([NAN, *range(1000)], most=5) == [0.0, 250.0, 500.0, 749.0, 999.0]
     assert sparkline([], dark=False).to_json() and sparkline([NAN, 1.0], dark=True).data[1].y == (1.0,)
+
+
+def strips(*states: str, table: str = "news") -> pd.DataFrame:
+    """One ticker's row of sessions from Monday 2025-03-03 with these states."""
+    days = [date(2025, 3, day) for day in (3, 4, 5, 6, 7, 10)][: len(states)]
+    count = {"full": 4, "part": 1}
+    return pd.DataFrame(
+        [
+            {"ticker": "AAA", "table": table, "period": day, "label": str(day), "count": count.get(state, 0), "full": 4, "state": state}
+            for day, state in zip(days, states, strict=True)
+        ]
+    )
+
+
+def test_no_source_is_drawn_as_a_hatched_stretch_and_no_news_as_a_cell() -> None:
+    fig = coverage(strips("full", "none", "no source", "no source", "part", "no source"), dark=False)
+    (bars,) = (trace for trace in fig.data if trace.type == "bar")
+    assert bars.marker.pattern.shape == "/"
+    assert [item[0] for item in bars.customdata] == ["2025-03-05 to 2025-03-06", "2025-03-10"]
+    hours = [width / 3_600_000 for width in bars.x]
+    assert hours == [48.0, 72.0], "the cell after the weekend is as wide as plotly draws it"
+    assert str(bars.base[0]) == "2025-03-04 12:00:00"
+    pale, filled = (trace for trace in fig.data if trace.type == "heatmap")
+    assert list(pale.z[0]) == [None, 0.0, None, None, None, None], "only the session on which nothing happened"
+    assert list(filled.z[0]) == [1.0, None, None, None, 0.25, None]
+    assert "the source looked" in pale.hovertemplate and "nobody can say" in bars.hovertemplate
+
+
+def test_coverage_without_states_keeps_its_gaps_and_is_never_hatched() -> None:
+    fig = coverage(strips("full", "none", "part").drop(columns="state"), dark=True)
+    assert {trace.type for trace in fig.data} == {"heatmap"} and len(fig.data) == 1
+    assert list(fig.data[0].z[0]) == [1.0, None, 0.25]
+
+
+def test_a_click_on_a_cell_of_the_calendar_names_its_day_ticker_and_table() -> None:
+    both = pd.concat([strips("full", "none", table="bars"), strips("no source", "part")])
+    (points,) = (trace for trace in coverage(both, dark=False, pick=True).data if trace.type == "scatter")
+    assert [list(item) for item in points.customdata] == [
+        ["2025-03-03", "AAA", "bars"],
+        ["2025-03-04", "AAA", "bars"],
+        ["2025-03-03", "AAA", "news"],
+        ["2025-03-04", "AAA", "news"],
+    ]
+    assert list(points.y) == [0, 0, 1, 1]
+    assert points.text[1] == "AAA 2025-03-04: no bars, the source looked"
+    assert points.text[2] == "AAA 2025-03-03: no source for news, nobody can say"
+
+
+def test_a_month_of_coverage_has_its_cell_around_the_middle_of_the_month() -> None:
+    months = pd.DataFrame(
+        [
+            {
+                "ticker": "<b>A</b>",
+                "table": "bars",
+                "period": date(2025, n, 1),
+                "label": f"2025-0{n}",
+                "count": 0,
+                "full": 20,
+                "state": "no source",
+            }
+            for n in (1, 2, 3)
+        ]
+    )
+    fig = coverage(months, dark=False, pick=True)
+    assert list(fig.data[1].x) == ["2025-01-15", "2025-02-15", "2025-03-15"]
+    (bars,) = (trace for trace in fig.data if trace.type == "bar")
+    assert len(bars.x) == 1 and bars.customdata[0][0] == "2025-01 to 2025-03"
+    assert "<" not in "".join(fig.layout.yaxis.ticktext) + "".join(fig.data[-1].text), "customdata is exact, but never shown"
+    assert coverage(months.head(0), dark=False).layout.annotations[0].text == "No ticker is chosen yet"
+
+
+def test_every_state_of_the_calendar_has_a_swatch_of_its_own() -> None:
+    assert len({swatch(state, dark=False) for state in MEANING}) == len(MEANING) == 4
+    assert "url(#h)" in swatch("no source", dark=True)
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
