@@ -8,5 +8,6 @@ SOURCES: Registry[Source] = Registry(
     {
         "demo": "agent.market.sources.demo:DemoSource",
         "folder": "agent.market.sources.folder:FolderSource",
+        "edgar": "agent.market.sources.edgar:EdgarSource",
     },
 )
