@@ -8,6 +8,9 @@ SOURCES: Registry[Source] = Registry(
     {
         "demo": "agent.market.sources.demo:DemoSource",
         "folder": "agent.market.sources.folder:FolderSource",
+        "yahoo": "agent.market.sources.yahoo:YahooSource",
         "edgar": "agent.market.sources.edgar:EdgarSource",
+        "finmem": "agent.market.sources.finmem:FinMemSource",
+        "finsaber": "agent.market.sources.finsaber:FinsaberSource",
     },
 )
