@@ -8,11 +8,12 @@ it after a decision is made, and nothing that decides holds a Market.
 from __future__ import annotations
 
 import hashlib
+import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 
@@ -24,6 +25,10 @@ from agent.records import Bar, Dividend, Fact, Filing, News, Split
 
 FACT_HISTORY_DAYS = 1200  # growth needs the quarter of a year before, and annual figures one more
 HISTORY_DAYS = 400  # before the first session: indicators need a month, a first memory needs the last annual report
+
+
+T = TypeVar("T")
+Period = tuple[str, str, date]  # field, timeframe, period_end
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Tape:
     facts: list[Fact] = field(default_factory=list)
     facts_at: list[datetime] = field(default_factory=list)
     covered: dict[str, tuple[tuple[datetime, datetime], ...]] = field(default_factory=dict)
+    adjusted: dict[int, list[Bar]] = field(default_factory=dict, compare=False)  # number of splits that have happened -> all bars
+    worked_out: dict[Any, tuple[Any]] = field(default_factory=dict, compare=False)  # see View.from_facts; never holds more than one
 
 
 @dataclass(frozen=True)
@@ -132,15 +139,41 @@ class View:
         assert not end or tape.closed_at[end - 1] <= self.cutoff
         return tuple(tape.bars[max(0, end - n) : end]) if n > 0 else ()
 
+    def adjusted_bars(self, ticker: str, n: int) -> tuple[Bar, ...]:
+        """The last ``n`` bars on today's share basis: adjusted for splits that have happened, for nothing that is still to come."""
+        tape = self._market.tapes[ticker]
+        end = bisect_right(tape.closed_at, self.cutoff)
+        happened = self._happened(tape)
+        if happened and happened not in tape.adjusted:
+            tape.adjusted[happened] = _adjusted(tape.bars, tape.splits[:happened])
+        bars = tape.adjusted[happened] if happened else tape.bars
+        return tuple(bars[max(0, end - n) : end]) if n > 0 else ()
+
     def adjusted_closes(self, ticker: str, n: int) -> list[float]:
-        """The last ``n`` closes on today's share basis: adjusted for splits that have happened, for nothing that is still to come."""
-        bars = self.bars(ticker, n)
-        return [bar.close / factor for bar, factor in zip(bars, self._factors(ticker, bars), strict=True)]
+        """The last ``n`` closes on today's share basis."""
+        return [bar.close for bar in self.adjusted_bars(ticker, n)]
 
     def adjusted_volumes(self, ticker: str, n: int) -> list[float]:
         """The last ``n`` volumes on today's share basis."""
-        bars = self.bars(ticker, n)
-        return [bar.volume * factor for bar, factor in zip(bars, self._factors(ticker, bars), strict=True)]
+        return [bar.volume for bar in self.adjusted_bars(ticker, n)]
+
+    def growth(self, ticker: str, since: date) -> float:
+        """Shares that one share held after ``since`` has become by the session of the cutoff: the splits with a later ex date."""
+        tape = self._market.tapes[ticker]
+        return math.prod((split.ratio for split in tape.splits[: self._happened(tape)] if since < split.ex_date), start=1.0)
+
+    def priced_at(self, ticker: str) -> datetime:
+        """When the session of the newest bar closed. NoData where there is none yet."""
+        tape = self._market.tapes[ticker]
+        end = bisect_right(tape.closed_at, self.cutoff)
+        if not end:
+            raise NoData(f"{ticker} has no price by {self.cutoff:%Y-%m-%d %H:%M} UTC.")
+        return tape.closed_at[end - 1]
+
+    @property
+    def currency(self) -> str:
+        """What the prices are quoted in."""
+        return self._market.currency
 
     def news(self, ticker: str, after: datetime | None = None) -> tuple[News, ...]:
         """News that became readable after ``after`` and up to the cutoff, oldest first."""
@@ -160,6 +193,24 @@ class View:
         """Every figure of every filing readable by the cutoff, oldest first; restated ones appear again."""
         tape = self._market.tapes[ticker]
         return tuple(tape.facts[: bisect_right(tape.facts_at, self.cutoff)])
+
+    def from_facts(self, ticker: str, work_out: Callable[[Mapping[Period, Fact], Callable[[date], float]], T]) -> T:
+        """What ``work_out`` makes of the newest readable version of each figure and of ``growth``, and of nothing else.
+
+        So its answer holds until the next filing or split, and is worked out once for all days in between. A restatement counts from
+        its own ``available_at`` on.
+        """
+        tape = self._market.tapes[ticker]
+        count = bisect_right(tape.facts_at, self.cutoff)
+        state = (work_out, count, self._happened(tape))
+        known = tape.worked_out.get(state)
+        if known is not None:
+            return cast(T, known[0])
+        latest = {(fact.field, fact.timeframe, fact.period_end): fact for fact in tape.facts[:count]}
+        answer = work_out(latest, lambda since: self.growth(ticker, since))
+        tape.worked_out.clear()  # days go forward: one is enough, and a run of 100 tickers keeps little
+        tape.worked_out[state] = (answer,)
+        return answer
 
     def sourced(self, ticker: str, table: str, after: datetime | None = None) -> bool:
         """Whether the source can say that nothing happened: it covers the whole time from ``after`` (else just) up to the cutoff."""
@@ -182,17 +233,33 @@ class View:
         start = bisect_right(times, aware(after)) if after is not None else 0
         return slice(start, bisect_right(times, self.cutoff))
 
-    def _factors(self, ticker: str, bars: Sequence[Bar]) -> list[float]:
-        """New shares that one share of each bar's day has become by the session of the cutoff."""
-        happened = [split for split in self._market.tapes[ticker].splits if split.ex_date <= self.session]
-        factors = []
-        for bar in bars:
-            factor = 1.0
-            for split in happened:
-                if bar.day < split.ex_date:
-                    factor *= split.ratio
-            factors.append(factor)
-        return factors
+    def _happened(self, tape: Tape) -> int:
+        """How many of the splits (sorted by ex date) have happened by the session of the cutoff."""
+        return bisect_right(tape.splits, self.session, key=_split_day)
+
+
+def _split_day(split: Split) -> date:
+    return split.ex_date
+
+
+def _adjusted(bars: Sequence[Bar], splits: Sequence[Split]) -> list[Bar]:
+    """``bars`` on the share basis after ``splits``: those before a split are divided by its ratio, the others are the same objects."""
+    adjusted = []
+    for bar in bars:
+        factor = math.prod((split.ratio for split in splits if bar.day < split.ex_date), start=1.0)
+        adjusted.append(bar if factor == 1.0 else _scaled(bar, factor))
+    return adjusted
+
+
+def _scaled(bar: Bar, factor: float) -> Bar:
+    return Bar(
+        day=bar.day,
+        open=bar.open / factor,
+        high=bar.high / factor,
+        low=bar.low / factor,
+        close=bar.close / factor,
+        volume=bar.volume * factor,
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------------ loading
@@ -287,7 +354,7 @@ def _tape(frames: dict[str, pd.DataFrame], calendar: Calendar) -> Tape:
         news_at=[item.available_at for item in news],
         filings=filings,
         filings_at=[item.available_at for item in filings],
-        splits=[Split(ex_date=_ex_date(row, calendar), ratio=row.ratio) for row in frames["splits"].itertuples()],
+        splits=sorted((Split(ex_date=_ex_date(row, calendar), ratio=row.ratio) for row in frames["splits"].itertuples()), key=_split_day),
         dividends=[Dividend(ex_date=_ex_date(row, calendar), amount=row.amount) for row in frames["dividends"].itertuples()],
         positions={bar.day: position for position, bar in enumerate(bars)},
         facts=facts,

@@ -155,7 +155,8 @@ def test_the_broker_sees_the_open_and_the_view_has_no_such_door():
     assert MARKET.opening("AAA", date(2024, 12, 10)) == MARKET.view(close(END)).bar("AAA", date(2024, 12, 10)).open
     assert MARKET.opening("AAA", date(2025, 1, 9)) is None
     assert {name for name in dir(MARKET.view(close(END))) if not name.startswith("_")} == {
-        *("adjusted_closes", "adjusted_volumes", "bar", "bars", "cutoff", "dividend", "filings", "news", "session", "split")
+        *("adjusted_bars", "adjusted_closes", "adjusted_volumes", "bar", "bars", "currency", "cutoff", "dividend", "facts", "filings"),
+        *("from_facts", "growth", "news", "priced_at", "session", "sourced", "split"),
     }
 
 
