@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from agent.evaluation import leaks
+from agent.market.fundamentals import snapshot
 from agent.market.indicators import price_state
 from agent.market.sessions import Calendar, Session
 from agent.market.sources.base import TEXTS
@@ -249,6 +250,7 @@ def _observe(ring: Ring, view: View, ticker: str, phase: Phase, session: Session
         weight=sleeve.portfolio.weight(mark),
         recent_equity=(*sleeve.equities, equity)[-RECENT_CLOSES:] if phase == "test" else (),
         watermark=watermark,
+        fundamentals=snapshot(view, ticker),
         unsourced=tuple(table for table in TEXTS if not view.sourced(ticker, table, sleeve.read_until)),
     )
 
