@@ -134,6 +134,7 @@ class EdgarSource:
     provides = frozenset(("filings", "fundamentals"))
     note = "Filings and their figures: U.S. Securities and Exchange Commission, EDGAR."
     network = True
+    version = "1"  # of the way filings are read: another one makes the cache ask again
 
     def __init__(self, options: EdgarOptions | None = None, place: Place | None = None, *, pace: Callable[[], None] = PACE) -> None:
         self.options = options or EdgarOptions()
