@@ -18,6 +18,7 @@ from agent.market.sources.base import TABLES, Listing, Place
 from agent.market.view import Market
 from tests.agent import finmem_file, finsaber_folder
 from tests.stand_ins.edgar import EdgarServer, example
+from tests.stand_ins.yahoo import YahooStandIn
 
 XNYS = Calendar()
 KEPT = TemporaryDirectory(prefix="folder-source-")
@@ -28,10 +29,11 @@ MADE_FOR = {
     "finsaber": lambda: {"path": _finsaber()},
 }  # options of sources that need some; the others run on their defaults
 PLACES = {
-    "edgar": lambda: Place(cache=Path(KEPT.name) / "cache", contact="me@example.org", urls={"edgar": _edgar().url})
+    "edgar": lambda: Place(cache=Path(KEPT.name) / "cache", contact="me@example.org", urls={"edgar": _edgar().url}),
+    "yahoo": lambda: Place(cache=Path(KEPT.name) / "cache", urls={"yahoo": _yahoo().url}),
 }  # of sources that ask a server
 HASHED_WHEN_LOADED = {"finsaber"}  # gigabytes: the market hashes the rows it takes
-ASKED: dict[str, str] = {}  # a ticker to ask of sources that name none
+ASKED: dict[str, str] = {"yahoo": "AAPL"}  # a ticker to ask of sources that name none
 DAY_COLUMNS = {"bars": "date", "news": "available_at", "filings": "available_at", "fundamentals": "available_at"}
 
 
@@ -84,6 +86,12 @@ def _finsaber() -> str:
 def _edgar() -> EdgarServer:
     """A server with one company; it ends with the tests."""
     return EdgarServer([example()]).__enter__()
+
+
+@lru_cache
+def _yahoo() -> YahooStandIn:
+    """A server that answers like Yahoo; it ends with the tests."""
+    return YahooStandIn().__enter__()
 
 
 @pytest.fixture(params=list(SOURCES), scope="module")
