@@ -44,10 +44,10 @@ def next_steps(view: queries.RunView, ticker: str) -> None:
 
 
 def evidence(view: queries.RunView, ticker: str) -> None:
-    """Rules, run card, memory and warnings; only the open tab is drawn."""
+    """Rules, run card, memory, what was known when, and warnings; only the open tab is drawn."""
     found = view.provenance.get("issues", [])
-    rules, card, memory, warnings = st.tabs(
-        ["Rules of this run", "Run card", "Memory and switches", f"Warnings and data issues ({len(found)})"],
+    rules, card, memory, known, warnings = st.tabs(
+        ["Rules of this run", "Run card", "Memory and switches", "What was known when", f"Warnings and data issues ({len(found)})"],
         on_change="rerun",
         key="evidence",
     )
@@ -60,6 +60,9 @@ def evidence(view: queries.RunView, ticker: str) -> None:
     if memory.open:
         with memory:
             run_facts.memory_rules(view.spec)
+    if known.open:
+        with known:
+            run_facts.known_when(view)
     if warnings.open:
         with warnings:
             run_facts.issues(found, cached.days(view, ticker))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import SpecError, Unavailable
+from agent.evaluation import leaks
 from agent.records import DayRecord
 from services import queries, runs
 
@@ -31,6 +32,7 @@ def export(run: str, out: Path, *, force: bool = False) -> dict[str, int]:
     store = runs.store()
     view = queries.run(run)
     _prepare(out, force)
+    known = leaks.Tally()
     records = lambda: store.records(run)  # noqa: E731 - read anew for each file, so that no file needs all of them at once
     counts = {
         "days.jsonl": _lines(out / "days.jsonl", (r.model_dump(mode="json") for r in records())),
@@ -43,9 +45,11 @@ def export(run: str, out: Path, *, force: bool = False) -> dict[str, int]:
         ),
         "equity.csv": _table(out / "equity.csv", EQUITY, _equity(run, view.spec.tickers, "equity")),
         "benchmark.csv": _table(out / "benchmark.csv", EQUITY, _equity(run, view.spec.tickers, "benchmark")),
+        "leaks.csv": _table(out / "leaks.csv", LEAKS, _segments(records(), known)),
     }
     figures = {name: queries.figures(run, name) for name in (queries.TOTAL, *view.spec.tickers)}
     _json(out / "metrics.json", {"figures": figures, "coverage": view.summary.get("coverage"), "test_days": view.summary.get("test_days")})
+    _json(out / "leaks.json", _leaks(view, known))
     _json(out / "spec.json", view.spec.model_dump(mode="json"))
     _json(out / "manifest.json", _manifest(view, counts))
     return counts
@@ -142,6 +146,23 @@ def _order(ticker: str, order: Any, *, ended: str) -> dict[str, Any]:
         "reason": order.reason,
         "waited": order.waited,
     }
+
+
+LEAKS = ["ticker", "day", "purpose", "segment", "memory", "available_at", "decision_at", "margin_s"]
+
+
+def _segments(records: Iterable[DayRecord], known: leaks.Tally) -> Iterator[dict[str, Any]]:
+    """Every segment of every prompt with its times; ``known`` counts along."""
+    for record in records:
+        known.add(record)
+        yield from leaks.rows(record)
+
+
+def _leaks(view: queries.RunView, known: leaks.Tally) -> dict[str, Any]:
+    """The leak report with its verdict; the sentence that ended a run is kept beside its days, not in them."""
+    known.stopped = view.leaks.stopped if view.leaks else ""
+    report = known.report(undated=view.provenance.get("undated"))
+    return {"verdict": report.verdict, "sentence": report.sentence, **report.model_dump(mode="json")}
 
 
 EQUITY = ["ticker", "day", "equity", "drawdown"]

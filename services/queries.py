@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from agent.errors import SpecError
+from agent.evaluation import leaks as evaluation_leaks
+from agent.evaluation.leaks import LeakReport
 from agent.evaluation.metrics import evaluate
 from agent.memory.scoring import importance, recency
 from agent.records import DayRecord, Memory
@@ -59,6 +62,11 @@ class RunView:
     @property
     def note(self) -> str:
         return self.provenance.get("note", "")
+
+    @property
+    def leaks(self) -> LeakReport | None:
+        """What was known when, as the worker kept it last; None for a run recorded before there was such a report."""
+        return _kept_leaks(self.summary)
 
 
 def run(run_id: str) -> RunView:
@@ -235,6 +243,23 @@ def summary(store: RunStore, run_id: str) -> dict[str, Any]:
         "answer_tokens": int(rows["answer_tokens"].sum()),
         "sparkline": [round(float(v), 2) for v in _thinned(curve, 60)],
     }
+
+
+def leaks(run_id: str) -> LeakReport:
+    """What the run knew when: the worker's report if it covers the run so far, else counted anew (some seconds for a thousand days)."""
+    store = runs.store()
+    row = store.run(run_id)
+    kept = _kept_leaks(row.summary)
+    if kept is not None and (row.status == "running" or kept.days == row.sessions_done):
+        return kept
+    return evaluation_leaks.report(store.records(run_id), undated=row.provenance.get("undated"))
+
+
+def _kept_leaks(summary: dict[str, Any]) -> LeakReport | None:
+    try:
+        return LeakReport.model_validate(summary["leaks"]) if "leaks" in summary else None
+    except ValidationError:  # kept by another version: it can be counted anew
+        return None
 
 
 def _commonest(reasons: pd.Series) -> str:

@@ -15,7 +15,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from agent.engine import plan, trade
-from agent.errors import RecollectError, SpecError
+from agent.errors import LookAhead, RecollectError, SpecError
+from agent.evaluation.leaks import Tally
 from agent.llm.base import Chunk, Stopped
 from agent.records import DayRecord
 from services import queries, runs
@@ -74,15 +75,20 @@ def execute(run: str, *, on_record: OnRecord | None = None) -> Status:
     store = runs.store()
     if not store.claim(run, os.getpid()):
         raise SpecError(f"run {run} is being worked on by another process", field="run")
+    known = Tally()
     try:
         with Pulse(store, run):
-            status, error = _work(store, run, on_record)
+            status, error = _work(store, run, on_record, known)
     except Stopped:
-        status, error = _stopped(store, run), ""
+        status, error = _stopped(store, run, known), ""
+    except LookAhead as problem:
+        known.stopped = str(problem)
+        _sum_up(store, run, known)
+        status, error = "failed", str(problem)
     except RecollectError as problem:
         status, error = "failed", str(problem)
     except KeyboardInterrupt:
-        store.set_summary(run, queries.summary(store, run))
+        _sum_up(store, run, known)
         status, error = "paused", "stopped from the keyboard"
     except Exception as problem:
         store.set_status(run, "failed", error=f"{type(problem).__name__}: {problem} (a bug in Recollect; the log has its traceback)")
@@ -92,9 +98,11 @@ def execute(run: str, *, on_record: OnRecord | None = None) -> Status:
     return status
 
 
-def _work(store: RunStore, run: str, on_record: OnRecord | None) -> tuple[Status, str]:
+def _work(store: RunStore, run: str, on_record: OnRecord | None, known: Tally) -> tuple[Status, str]:
     spec = store.run(run).spec
     last = store.last_records(run)
+    for record in store.records(run):  # of an interrupted run: the report is about all of it
+        known.add(record)
     asked = _throttled(lambda: bool(store.asked(run)))
     wired = wire(spec, store=store, run=run, hooks=Hooks(on_chunk=Live(store, run), cancelled=asked))
     _same_data(store, run, provenance(spec, wired), resumed=bool(last))
@@ -106,17 +114,24 @@ def _work(store: RunStore, run: str, on_record: OnRecord | None) -> tuple[Status
     for record in trade(wired.market, spec, strategies=wired.strategies, calendar=wired.calendar, run=run, last=last):
         done += 1
         store.append(record, vectors=_vectors(wired, record))
+        known.add(record)
         if on_record:
             on_record(record, done, total)
         if done % FLUSH_EVERY == 0:
             flush_outbox(store, run, index)
-            store.set_summary(run, queries.summary(store, run))
+            _sum_up(store, run, known)
         if asked():
             raise Stopped
     flush_outbox(store, run, index)
-    figures = queries.summary(store, run)
+    return _verdict(_sum_up(store, run, known))
+
+
+def _sum_up(store: RunStore, run: str, known: Tally) -> dict[str, Any]:
+    """Keep the figures of the days so far, and what was known when; returns them."""
+    report = known.report(undated=store.run(run).provenance.get("undated"))
+    figures = {**queries.summary(store, run), "leaks": report.model_dump(mode="json", exclude_defaults=True)}
     store.set_summary(run, figures)
-    return _verdict(figures)
+    return figures
 
 
 def _vectors(wired: Wired, record: DayRecord) -> dict[int, Any]:
@@ -162,8 +177,8 @@ def _verdict(figures: dict[str, Any]) -> tuple[Status, str]:
     return "done", ""
 
 
-def _stopped(store: RunStore, run: str) -> Status:
-    store.set_summary(run, queries.summary(store, run))
+def _stopped(store: RunStore, run: str, known: Tally) -> Status:
+    _sum_up(store, run, known)
     return "cancelled" if store.asked(run) == "cancel" else "paused"
 
 

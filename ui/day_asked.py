@@ -9,6 +9,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
+from agent.evaluation import leaks
 from agent.records import ModelCall, Segment
 from ui import format, text
 
@@ -32,7 +33,8 @@ def chosen(calls: Sequence[ModelCall], *, key: str) -> ModelCall:
 def asked(calls: Sequence[ModelCall], segments: Sequence[Segment], *, cutoff: datetime) -> None:
     """The prompt: by segments with size and age, and rendered as it was sent."""
     call = chosen(calls, key="_asked_call")
-    views = ["Segments", "System text", "User text"] if segments and call.purpose == "decide" else ["System text", "User text"]
+    segments = [segment for segment in segments if segment.purpose == call.purpose]
+    views = ["Segments", "System text", "User text"] if segments else ["System text", "User text"]
     view = st.segmented_control(
         "View", views, default=views[0], required=True, key=f"_asked_view_{len(views)}", label_visibility="collapsed"
     )
@@ -57,7 +59,7 @@ def _segments(segments: Sequence[Segment], cutoff: datetime) -> None:
             "role": segment.role,
             "tokens": segment.tokens,
             "share": segment.tokens / total,
-            "age_days": (cutoff - segment.available_at).total_seconds() / 86_400 if segment.available_at else None,
+            "age": _age(segment, cutoff),
             "begins": text.clean(" ".join(segment.text.split()), longest=200),
         }
         for segment in segments
@@ -74,12 +76,23 @@ def _segments(segments: Sequence[Segment], cutoff: datetime) -> None:
             "role": st.column_config.TextColumn("Role", width=70),
             "tokens": st.column_config.NumberColumn("Tokens", width=70, help="Estimated from the number of characters."),
             "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0.0, max_value=1.0, width=110),
-            "age_days": st.column_config.NumberColumn(
-                "Age (days)", format="%.1f", width=85, help="From when its newest item became readable to this close."
+            "age": st.column_config.TextColumn(
+                "Age",
+                width=95,
+                alignment="right",
+                help="From when its newest item became readable to this close, where the decision is made.",
             ),
             "begins": st.column_config.TextColumn("Begins", width=480),
         },
     )
+
+
+def _age(segment: Segment, cutoff: datetime) -> str:
+    """How long before the decision everything in the segment was readable."""
+    if segment.available_at is None:
+        return "fixed text" if leaks.is_fixed(segment) else "not kept"
+    seconds = (cutoff - segment.available_at).total_seconds()
+    return leaks.span(seconds) if seconds else "at the close"
 
 
 def thinking(calls: Sequence[ModelCall]) -> None:

@@ -14,7 +14,7 @@ from services.queries import RunView
 from ui import cards, format, run_view, text
 from ui.links import go, link
 
-FACTS = {"P": "prices", "S": "the position"}
+FACTS = {"P": "prices", "S": "the position", "G": "fundamentals"}
 NEWS_SHOWN = 12  # the prompt numbers the newest twelve items, as agent/strategies/memory_agent.py does
 VERDICTS = {1: ("✓ right", "green"), -1: ("✗ wrong", "red"), 0: ("≈ inside the costs", "gray")}
 EVENTS = {

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
-from agent.records import DayRecord, Filing, News, Observation
+from agent.decision.prompt import figure_value
+from agent.records import DayRecord, Figure, Filing, News, Observation, PriceState
 from ui import format, text
 
 FIRST_NEWS = 8
 
 
 def observed(record: DayRecord) -> None:
-    """Prices, position, character, news and filings of the day."""
+    """Prices, indicators, position, character, fundamentals, news and filings of the day."""
     seen = record.observation
     _prices(seen)
     _position(record)
     _watermark(seen)
-    _news(seen.news)
-    _filings(seen.filings)
+    _fundamentals(seen.fundamentals)
+    _news(seen.news, unsourced="news" in seen.unsourced)
+    _filings(seen.filings, unsourced="filings" in seen.unsourced)
 
 
 def _prices(seen: Observation) -> None:
@@ -37,10 +40,57 @@ def _prices(seen: Observation) -> None:
     with st.container(horizontal=True, gap="medium"):
         for label, value, help_ in tiles:
             st.metric(label, value, help=help_, width="content")
+    _indicators(price)
     if seen.dividend:
         text.plain(f"Ex dividend today: {seen.dividend:g} per share, paid as cash.")
     if seen.split != 1:
         text.plain(f"Split today: {seen.split:g} new shares for each old one.")
+
+
+def _indicators(price: PriceState) -> None:
+    """The slower indicators in one line; those without enough history are left out, as they are in the prompt."""
+    parts = [
+        ("60 sessions", format.percent(price.momentum_60, sign=True), price.momentum_60),
+        ("against its 20-session average", format.percent(price.sma_20_gap, sign=True), price.sma_20_gap),
+        ("against EMA 20", format.percent(price.ema_20_gap, sign=True), price.ema_20_gap),
+        ("MACD 12/26", format.percent(price.macd_12_26, digits=2, sign=True), price.macd_12_26),
+        ("its signal 9", format.percent(price.macd_signal_9, digits=2, sign=True), price.macd_signal_9),
+        ("ATR 14", format.percent(price.atr_14), price.atr_14),
+        ("Bollinger %b", format.number(price.bollinger_20), price.bollinger_20),
+    ]
+    shown = [f"{name} {value}" for name, value, raw in parts if raw is not None]
+    if shown:
+        text.plain("Indicators: " + ", ".join(shown) + ". MACD and ATR as a share of the price.")
+
+
+def _fundamentals(figures: tuple[Figure, ...]) -> None:
+    """Growth, margins and valuation, each with the report it was read from."""
+    if not figures:
+        return
+    st.markdown("**Fundamentals as of this close**")
+    rows = [
+        {
+            "figure": text.clean(figure.name.removesuffix("_ttm").replace("_", " "), longest=60)
+            + (", 12 months" if figure.name.endswith("_ttm") else ""),
+            "value": text.clean(figure_value(figure), longest=60),
+            "period end": format.day(figure.period_end),
+            "form": text.clean(figure.form, longest=20) or format.UNKNOWN,
+            "filed": format.day(figure.filed),
+            "readable": f"{figure.available_at:%Y-%m-%d %H:%M}",
+        }
+        for figure in figures
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        key="_fundamentals",
+        height=min(390, 38 + 35 * len(rows)),
+        alt="Fundamental figures with their period, form and filing date",
+        column_config={
+            "value": st.column_config.TextColumn("value", alignment="right"),
+            "readable": st.column_config.TextColumn("readable (UTC)", help="When the newest report behind the figure was accepted."),
+        },
+    )
 
 
 def _position(record: DayRecord) -> None:
@@ -63,9 +113,15 @@ def _watermark(seen: Observation) -> None:
     st.caption(f"✓ Knowledge ends at the close, {seen.cutoff:%Y-%m-%d %H:%M} UTC; {newest}.")
 
 
-def _news(items: tuple[News, ...]) -> None:
+def _news(items: tuple[News, ...], *, unsourced: bool) -> None:
+    if unsourced:
+        text.plain(
+            "No source of news covers the whole time since the last close: "
+            + ("there may be more than is listed here." if items else "that none is listed does not mean that nothing was written.")
+        )
+    elif not items:
+        text.plain("No news: a source covers the time since the last close and has none.")
     if not items:
-        text.plain("No news became readable since the last close.")
         return
     st.markdown(f"**News since the last close** · {len(items)}")
     more = len(items) > FIRST_NEWS and st.toggle(f"Show all {len(items)}", key="_all_news")
@@ -78,7 +134,9 @@ def _news(items: tuple[News, ...]) -> None:
                 text.plain(item.title if same or not item.summary.strip() else f"{item.title}\n{item.summary}", longest=1500)
 
 
-def _filings(items: tuple[Filing, ...]) -> None:
+def _filings(items: tuple[Filing, ...], *, unsourced: bool) -> None:
+    if unsourced:
+        text.plain("No source of filings covers the whole time since the last close: a report may exist that is not listed.")
     if not items:
         return
     st.markdown(f"**Filings since the last close** · {len(items)}")

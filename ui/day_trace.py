@@ -167,8 +167,9 @@ def _asked_gist(record: DayRecord) -> str:
     calls = record.thought.calls
     if not calls:
         return "the model was not asked"
-    tokens = sum(segment.tokens for segment in record.thought.segments)
-    return f"{_count(len(calls), 'call')}" + (f", {len(record.thought.segments)} segments, about {tokens:,} tokens" if tokens else "")
+    shown = [segment for segment in record.thought.segments if segment.purpose == calls[0].purpose]
+    tokens = sum(segment.tokens for segment in shown)
+    return f"{_count(len(calls), 'call')}" + (f", {len(shown)} segments, about {tokens:,} tokens" if tokens else "")
 
 
 def _answered_gist(record: DayRecord) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from agent.evaluation.leaks import SEEN, LeakReport, span
 from agent.evaluation.metrics import METRICS
 from agent.spec import RunSpec
+from services import queries
 from services.queries import RunView
 from ui import format, text
 from ui.run_view import TILE
@@ -185,6 +187,90 @@ def memory_rules(spec: RunSpec) -> None:
     st.dataframe(layers, hide_index=True, placeholder="never", key="layers_table", alt="The memory layers and their constants")
     switches = {name: value for name, value in found.model_dump().items() if isinstance(value, bool)}
     st.caption("Switches: " + " · ".join(text.label(f"{name.replace('_', ' ')} {'on' if on else 'off'}") for name, on in switches.items()))
+
+
+@st.cache_data(max_entries=8, show_spinner="Comparing times")
+def _leaks(run: str, done: int) -> LeakReport:
+    return queries.leaks(run)
+
+
+def known_when(view: RunView) -> None:
+    """The leak report: the verdict, the margins of every kind of segment, what was left out and where nobody looked."""
+    found = _leaks(view.id, view.done)
+    text.plain(f"{VERDICTS[found.verdict]} {found.sentence}")
+    for leak in found.violations[:5]:
+        text.plain(f"✗ {leak.sentence}")
+    rows = [
+        {
+            "what": _kind(row.kind),
+            "prompt": PROMPTS.get(row.purpose, row.purpose),
+            "dated": row.dated,
+            "without a time": row.unknown,
+            "closest": span(row.smallest_s),
+            "typical": span(row.median_s),
+            "closest on": f"{row.closest_ticker} {row.closest_day}" if row.closest_day else "",
+        }
+        for row in sorted(found.kinds, key=lambda row: (list(PROMPTS).index(row.purpose) if row.purpose in PROMPTS else 9, row.kind))
+        if row.dated or (row.unknown and row.purpose != SEEN)
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        key="known_when",
+        placeholder="",
+        height=min(560, 38 + 35 * max(1, len(rows))),
+        alt="Time from readable to decided, per kind of prompt segment",
+        column_config={
+            "what": st.column_config.TextColumn("What", width="medium"),
+            "prompt": st.column_config.TextColumn("In which prompt", width="medium"),
+            "dated": st.column_config.NumberColumn("Dated", help="Segments that carry the time at which they became readable."),
+            "without a time": st.column_config.NumberColumn("Without a time", help="Segments that should carry one and do not."),
+            "closest": st.column_config.TextColumn("Closest", alignment="right", help="Smallest time from readable to decided."),
+            "typical": st.column_config.TextColumn("Typical", alignment="right", help="Median time from readable to decided."),
+            "closest on": st.column_config.TextColumn("Closest on"),
+        },
+    )
+    for line in _left_out(found):
+        text.plain(f"• {line}")
+
+
+VERDICTS = {"ok": "✓", "unknown": "?", "violated": "✗"}
+PROMPTS = {"decide": "decision", "study": "study (training)", "lessons": "lessons", SEEN: "offered that day"}
+KINDS = {
+    "sources": "which sources there are",
+    "hindsight": "hindsight: the move that followed",
+    "judged": "decisions already judged",
+}
+
+
+def _kind(name: str) -> str:
+    return KINDS.get(name, text.clean(name.replace(":", ": "), longest=60))
+
+
+def _left_out(found: LeakReport) -> list[str]:
+    """What the table does not show, in sentences."""
+    lines = (
+        [f"{found.fixed:,} segments are fixed wording (rules, headings, the task, your own words) and need no time."] if found.fixed else []
+    )
+    if found.undated is None:
+        lines.append(
+            "Not known: how many items were left out for lack of a time, and whether a source covered each session. The run is older than this report."
+        )
+        return lines
+    lines += [
+        f"{count:,} items of {table} had no time and were left out: they could be from the future."
+        for table, count in found.undated.items()
+        if count
+    ]
+    if not any(found.undated.values()):
+        lines.append("No item was left out for lack of a time.")
+    lines += [
+        f"{table.capitalize()}: nobody delivers them for {count:,} of {found.days:,} sessions. Silence there is not “nothing happened”."
+        for table, count in found.unsourced.items()
+    ]
+    if not found.unsourced and found.days:
+        lines.append("A source of news and of filings covers every session.")
+    return lines
 
 
 def issues(found: Sequence[str], days: pd.DataFrame) -> None:

@@ -71,6 +71,7 @@ def strip(view: RunView, *, slim: bool = False) -> None:
                 st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
             cards.status(view.state)
             _badges(view)
+            _knowledge(view, slim=slim)
             if slim:
                 page.link("overview", "Overview of the run", icon="→", run=view.id)
         if not slim:
@@ -95,6 +96,31 @@ def _badges(view: RunView) -> None:
         st.badge("optimistic fills", color="red", icon="⚠️", help="Orders fill at the very close the decision was made on.")
     if low_coverage(view):
         st.badge(f"coverage only {format.percent(view.summary.get('coverage'), digits=0)}", color="red", icon="⚠️")
+
+
+LOOK_AHEAD = {
+    "ok": ("no look-ahead", "green", "✔️"),
+    "unknown": ("look-ahead: cannot say", "gray", "❔"),
+    "violated": ("saw the future", "red", "✖️"),
+}
+
+
+def _knowledge(view: RunView, *, slim: bool) -> None:
+    """Whether anything newer than a decision reached it; pages about a detail show it only when something did."""
+    found = view.leaks
+    if found is None:
+        if not slim and view.state not in ("queued", *UNFINISHED):
+            st.badge(
+                LOOK_AHEAD["unknown"][0],
+                color="gray",
+                icon="❔",
+                help="Recorded without times for every prompt; see the tab “What was known when”.",
+            )
+        return
+    if slim and found.verdict != "violated":
+        return
+    name, colour, icon = LOOK_AHEAD[found.verdict]
+    st.badge(name, color=colour, icon=icon, help=text.label(found.sentence, longest=400))
 
 
 def _facts(view: RunView) -> list[str]:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -91,21 +92,30 @@ def describe_price(price: PriceState) -> str:
     return ", ".join(parts)
 
 
-def describe_figure(figure: Figure) -> str:
-    """One fundamental figure with the report it comes from: a fraction as percent, a multiple as a number, money with its currency."""
-    name = figure.name.replace("_", " ")
-    if figure.unit:
-        value = f"{figure.value:,.2f} {figure.unit}" if abs(figure.value) < 1000 else f"{figure.value:,.0f} {figure.unit}"
-    elif is_multiple(figure.name):
-        value = f"{figure.value:.1f}"
-    else:
-        value = percent(figure.value)
-    return f"{name} {value} ({figure.form[:12] or 'report'} filed {figure.filed or figure.available_at.date()})"
+def describe_figures(figures: Sequence[Figure]) -> str:
+    """Figures in order, those of one report together, each with the form and the filing date it comes from."""
+    reports = groupby(figures, key=lambda figure: (figure.form[:12] or "report", figure.filed or figure.available_at.date()))
+    return "; ".join(f"{', '.join(map(_figure, found))} ({form} filed {filed})" for (form, filed), found in reports)
 
 
-def is_multiple(name: str) -> bool:
-    """Whether a figure without a unit is so many times something (price to earnings) and not a share of it (net margin)."""
-    return "_to_" in name or name.endswith(("_ratio", "_multiple"))
+def _figure(figure: Figure) -> str:
+    name = figure.name.removesuffix("_ttm").replace("_", " ") + (" over 12 months" if figure.name.endswith("_ttm") else "")
+    return f"{name} {figure_value(figure)}"
+
+
+def figure_value(figure: Figure) -> str:
+    """A fraction as percent, a multiple as a number, money with its currency."""
+    if not figure.unit:
+        return f"{figure.value:.1f}" if "_to_" in figure.name else percent(figure.value)
+    for size, word in ((1e9, " bn"), (1e6, " m")):
+        if abs(figure.value) >= size:
+            return f"{figure.value / size:,.1f}{word} {figure.unit[:12]}"
+    return f"{figure.value:,.2f} {figure.unit[:12]}"
+
+
+def is_valuation(figure: Figure) -> bool:
+    """Whether a figure holds the price of this very close."""
+    return figure.name == "market_cap" or figure.name.startswith("price_to_")
 
 
 def _sources_line(missing: Sequence[str]) -> str:
@@ -137,16 +147,19 @@ def _situation_segments(facts: Situation, times: Mapping[str, datetime]) -> list
     ]
     if facts.sector:
         segments.insert(1, _segment("profile", f"About the business: {fence(facts.sector)}"))
-    if facts.fundamentals:
-        figures = "; ".join(map(describe_figure, facts.fundamentals))
-        segments.append(_segment("fundamentals", f"[G] Fundamentals: {figures}", at=max(f.available_at for f in facts.fundamentals)))
+    filed = [figure for figure in facts.fundamentals if not is_valuation(figure)]
+    priced = [figure for figure in facts.fundamentals if is_valuation(figure)]
+    for name, title, figures in (("fundamentals", "Fundamentals", filed), ("valuation", "Valuation at this close", priced)):
+        if figures:
+            newest = max(figure.available_at for figure in figures)
+            segments.append(_segment(name, f"[G] {title}: {describe_figures(figures)}", at=newest))
     if facts.unsourced:
         segments.append(_segment("sources", _sources_line(facts.unsourced), at=times.get("P")))
     for name, items in (("news", facts.news), ("filings", facts.filings)):
         if items:
-            known = [times.get(item.label) for item in items]
-            newest = max((at for at in known if at is not None), default=None) if None not in known else None
-            segments.append(_segment(name, f"New {name} since the last close:\n" + "\n".join(map(_text_fact, items)), at=newest))
+            known = [times[item.label] for item in items if item.label in times]
+            newest_text = max(known) if len(known) == len(items) else None  # not known for all is not known
+            segments.append(_segment(name, f"New {name} since the last close:\n" + "\n".join(map(_text_fact, items)), at=newest_text))
     for layer in dict.fromkeys(memory.layer for memory in facts.memories):
         segments.append(_segment(f"memory:{layer}", LAYER_TITLES.get(layer, layer) + ":"))
         segments += [

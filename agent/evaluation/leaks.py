@@ -19,7 +19,9 @@ from pydantic import Field
 from agent.errors import LookAhead
 from agent.records import DayRecord, Observation, Record, Segment, Thought
 
-AT_CLOSE = frozenset({"prices", "position", "sources", "hindsight", "judged"})  # made by the close itself: their margin says nothing
+AT_CLOSE = frozenset(
+    {"prices", "position", "valuation", "sources", "hindsight", "judged"}
+)  # made by the close itself: their margin says nothing
 MUST_HAVE_A_TIME = AT_CLOSE | {"news", "filings", "fundamentals"}
 SEEN = "seen"  # the purpose under which the report counts what the day offered, whether a prompt showed it or not
 SHOWN = 20  # violations kept word for word
@@ -96,7 +98,7 @@ class LeakReport(Record):
             return self.stopped
         if self.late:
             first = self.violations[0].sentence if self.violations else ""
-            return f"{_count(self.late, 'recorded item')} newer than the decision reached by it: the figures of this run are no result. First: {first}"
+            return f"{_count(self.late, 'recorded thing was', 'recorded things were')} newer than the decision: the figures of this run are no result. First: {first}"
         if not self.days:
             return "No day is recorded yet."
         if not self.prompts:
@@ -217,7 +219,7 @@ class Tally:
         self.prompts += len(asked | listed)
         self.unlisted += len(asked - listed)
         for segment in thought.segments:
-            self._margin(record, segment.purpose, kind(segment), segment.available_at, fixed=_fixed(segment))
+            self._margin(record, segment.purpose, kind(segment), segment.available_at, fixed=is_fixed(segment))
         for name, items in (("news", seen.news), ("filings", seen.filings), ("fundamentals", seen.fundamentals)):
             for item in items:
                 self._margin(record, SEEN, name, item.available_at)
@@ -286,7 +288,7 @@ def kind(segment: Segment) -> str:
     return ":".join(segment.name.split(":")[:2])
 
 
-def _fixed(segment: Segment) -> bool:
+def is_fixed(segment: Segment) -> bool:
     """Whether a segment without a time is one that needs none: wording, headings, what the person wrote before the run."""
     return segment.memory_id is None and kind(segment) not in MUST_HAVE_A_TIME
 
