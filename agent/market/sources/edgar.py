@@ -206,19 +206,14 @@ class EdgarSource:
         stamps = ((row.form, row.stamp, row.filed) for row in newest.rows)
         return _Index(company, tuple(dict.fromkeys(rows)), min(starts, default=None), undated, acceptance.proves_utc(stamps))
 
-    def _times(self, index: _Index, submissions: Sequence[Submission]) -> tuple[pd.DataFrame, list[str]]:
-        """One canonical filings row (without text) per submission, and the accessions whose header has no acceptance time."""
-        guessed = []
-        rows = []
+    def _accepted(self, index: _Index, submissions: Sequence[Submission]) -> dict[str, _Acceptance]:
+        """accession -> when it was accepted, as well as that can be known."""
+        found = {}
         for item in submissions:
-            accepted = self._header_time(index.company.cik, item.accession)
-            if accepted is None:
-                accepted = acceptance.from_index(item.stamp, utc=index.utc)
-                guessed.append(item.accession)
-            rows.append(_times_row(item.accession, item.form, item.filed, accepted))
-        if not rows:
-            return tables.empty("filings"), []
-        return tables.conform("filings", pd.DataFrame(rows), where=WHO)[0], guessed
+            at = self._header_time(index.company.cik, item.accession)
+            stated = at is not None
+            found[item.accession] = _Acceptance(at if stated else acceptance.from_index(item.stamp, utc=index.utc), stated)
+        return found
 
     def _header_time(self, cik: int, accession: str) -> datetime | None:
         """The acceptance time of the submission's SGML header; None where EDGAR has no header or no time in it."""
@@ -236,14 +231,15 @@ class EdgarSource:
 
     def _filings(self, index: _Index, symbol: str, start: date, end: date) -> Fetched:
         wanted = [item for item in index.submissions if self._is_wanted(item.form) and _may_lie_in(item, start, end)]
-        times, guessed = self._times(index, wanted)
-        readable = _inside(times, start, end).set_index("accession")["available_at"]
+        accepted = self._accepted(index, wanted)
+        rows = [_row(item.accession, item.form, item.filed, accepted[item.accession].at) for item in wanted]
+        readable = _readable(rows)
+        readable = readable[_inside(readable, start, end)]
         chosen = {item.accession: item for item in wanted if item.accession in readable.index}
-        rows: list[dict[str, Any]] = []
+        rows = []
         issues: list[Issue] = []
         lost: list[str] = []
         short: list[str] = []
-        accepted = times.set_index("accession")["accepted_at"]
         for item in chosen.values():
             text = self._document(index.company.cik, item)
             if not text:
@@ -256,11 +252,12 @@ class EdgarSource:
             url = WWW + _archive(index.company.cik, item.accession, item.document)
             for section, body in cut.texts.items():
                 rows.append(
-                    _times_row(item.accession, item.form, item.filed, accepted[item.accession])
+                    _row(item.accession, item.form, item.filed, accepted[item.accession].at)
                     | {"symbol": symbol, "section": section, "period_end": item.period_end, "text": body, "url": url}
                 )
         frame, found = (tables.conform("filings", pd.DataFrame(rows), where=WHO)) if rows else (tables.empty("filings"), ())
-        issues += [*found, *_notes(symbol, [a for a in guessed if a in chosen], short, lost), *_undated(symbol, "filings", index.undated)]
+        guessed = [accession for accession in chosen if not accepted[accession].stated]
+        issues += [*found, *_notes(symbol, guessed, short, lost), *_undated(symbol, "filings", index.undated)]
         foreign = self._foreign(index, symbol, "filings", start, end)
         missing = tuple((at, at + pd.Timedelta(days=1)) for at in sorted(readable[lost])) if lost else ()
         covered = () if foreign and not chosen else self._covered(index.first, start, end, missing)
@@ -311,27 +308,19 @@ class EdgarSource:
         filed = frame["filed"]
         frame = frame[(filed < end) & (filed >= start - LATE_DATES)]
         known = {item.accession: item for item in index.submissions}
-        reports = frame.drop_duplicates("accession")[["accession", "form", "filed"]].itertuples(index=False)
-        listed, unlisted = [], []
-        for accession, form, day in reports:
-            if accession in known:
-                listed.append(known[accession])
-            else:
-                unlisted.append(_times_row(accession, form, day, None))
-        times, guessed = self._times(index, listed)
-        if unlisted:
-            times = pd.concat([times, tables.conform("filings", pd.DataFrame(unlisted), where=WHO)[0]])
+        reports = list(frame.drop_duplicates("accession")[["accession", "form", "filed"]].itertuples(index=False))
+        accepted = self._accepted(index, [known[row.accession] for row in reports if row.accession in known])
+        unlisted = _Acceptance(None, stated=False)
+        readable = _readable([_row(row.accession, row.form, row.filed, accepted.get(row.accession, unlisted).at) for row in reports])
         issues: tuple[Issue, ...] = ()
         if len(frame):
-            at = frame["accession"].map(times.set_index("accession")["available_at"])
-            frame, issues = tables.conform("fundamentals", frame.assign(available_at=at), where=WHO)
+            frame, issues = tables.conform("fundamentals", frame.assign(available_at=frame["accession"].map(readable)), where=WHO)
+            frame = frame[_inside(frame["available_at"], start, end)].reset_index(drop=True)
         else:
             frame = tables.empty("fundamentals")
-        inside = _inside(frame, start, end)
-        late = [a for a in (*guessed, *(row["accession"] for row in unlisted)) if a in set(inside["accession"])]
-        notes = (*foreign, *issues, *_guessed(symbol, "fundamentals", late), *_undated(symbol, "fundamentals", facts.undated))
-        covered = self._covered(min(facts.frame["filed"]), start, end)
-        return Fetched(inside, covered, notes, self.place.now())
+        guessed = [accession for accession in frame["accession"].unique() if not accepted.get(accession, unlisted).stated]
+        notes = (*foreign, *issues, *_guessed(symbol, "fundamentals", guessed), *_undated(symbol, "fundamentals", facts.undated))
+        return Fetched(frame, self._covered(min(facts.frame["filed"]), start, end), notes, self.place.now())
 
     # --------------------------------------------------------------------------------------------------- coverage and notes
 
@@ -446,6 +435,14 @@ class EdgarSource:
 
 
 @dataclass(frozen=True)
+class _Acceptance:
+    """When a filing was accepted, if that is known, and whether its header stated it."""
+
+    at: datetime | None
+    stated: bool
+
+
+@dataclass(frozen=True)
 class _Cut:
     """What of a filing is delivered. ``left_out``: sections too short to be sections. ``whole``: why the document stands in for them."""
 
@@ -508,16 +505,16 @@ def _listing(company: Company, symbol: str = "") -> Listing:
 # ------------------------------------------------------------------------------------------------------------ rows and notes
 
 
-def _times_row(accession: str, form: str, filed: date, accepted: datetime | None) -> dict[str, Any]:
-    """A filings row for ``tables.conform`` to time: the symbol and the text do not matter for that."""
-    return {
-        "symbol": "-",
-        "accession": accession,
-        "form": form,
-        "filing_date": filed.isoformat(),
-        "accepted_at": pd.Timestamp(accepted) if accepted is not None else pd.NaT,
-        "text": "",
-    }
+def _row(accession: str, form: str, filed: date, accepted: datetime | None) -> dict[str, Any]:
+    """A filings row for ``tables.conform``, which knows when a filing can be read; that needs neither its symbol nor its text."""
+    at = pd.Timestamp(accepted) if accepted is not None else pd.NaT
+    return {"symbol": "-", "accession": accession, "form": form, "filing_date": filed.isoformat(), "accepted_at": at, "text": ""}
+
+
+def _readable(rows: Sequence[Mapping[str, Any]]) -> pd.Series:
+    """accession -> when it could be read, UTC."""
+    frame = tables.conform("filings", pd.DataFrame(rows), where=WHO)[0] if rows else tables.empty("filings")
+    return frame.set_index("accession")["available_at"]
 
 
 def _may_lie_in(item: Submission, start: date, end: date) -> bool:
@@ -525,9 +522,8 @@ def _may_lie_in(item: Submission, start: date, end: date) -> bool:
     return first < end and last >= start
 
 
-def _inside(frame: pd.DataFrame, start: date, end: date) -> pd.DataFrame:
-    at = frame["available_at"]
-    return frame[(at >= pd.Timestamp(start, tz="UTC")) & (at < pd.Timestamp(end, tz="UTC"))].reset_index(drop=True)
+def _inside(at: pd.Series, start: date, end: date) -> pd.Series:
+    return (at >= pd.Timestamp(start, tz="UTC")) & (at < pd.Timestamp(end, tz="UTC"))
 
 
 def _notes(symbol: str, guessed: Sequence[str], short: Sequence[str], lost: Sequence[str]) -> Iterable[Issue]:
