@@ -48,6 +48,7 @@ class Sleeve:
     awaiting: tuple[Awaiting, ...] = ()
     equities: tuple[float, ...] = ()
     read_until: datetime | None = None
+    last_close: datetime | None = None  # from here on silence must be covered by a source
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def trade(
     """
     last = last or {}
     sessions, ring = plan(spec, calendar), Ring(market, spec, calendar, run)
-    sleeves = {ticker: _resumed(last[ticker]) if ticker in last else _opened(spec, sessions[0][1]) for ticker in spec.tickers}
+    sleeves = {ticker: _resumed(last[ticker]) if ticker in last else _opened(spec, sessions[0][1], calendar) for ticker in spec.tickers}
     for ticker, record in last.items():
         strategies[ticker].resume(record)
     for index, (phase, session) in enumerate(sessions):
@@ -97,9 +98,15 @@ def trade(
             yield record
 
 
-def _opened(spec: RunSpec, first: Session) -> Sleeve:
+def _opened(spec: RunSpec, first: Session, calendar: Calendar) -> Sleeve:
     cash = Portfolio(cash=spec.execution.cash / len(spec.tickers))
-    return Sleeve(portfolio=cash, benchmark=cash, read_until=first.close_at - timedelta(days=HISTORY_BEFORE_START_DAYS))
+    before = calendar.last_closed(first.open_at)
+    return Sleeve(
+        portfolio=cash,
+        benchmark=cash,
+        read_until=first.close_at - timedelta(days=HISTORY_BEFORE_START_DAYS),
+        last_close=before.close_at if before else first.open_at,
+    )
 
 
 def _resumed(record: DayRecord) -> Sleeve:
@@ -110,6 +117,7 @@ def _resumed(record: DayRecord) -> Sleeve:
         awaiting=record.awaiting,
         equities=record.observation.recent_equity,
         read_until=record.observation.cutoff,
+        last_close=record.observation.cutoff,
     )
 
 
@@ -148,7 +156,7 @@ def _day(
         warnings=() if bar else (f"{ticker} has no price on {session.day}: no decision, equity at the last known close",),
         ms=max(0.0, (time.perf_counter() - began) * 1000 - sum(call.ms for call in thought.calls)),
     )
-    return record, replace(closed.sleeve, equities=seen.recent_equity, read_until=session.close_at)
+    return record, replace(closed.sleeve, equities=seen.recent_equity, read_until=session.close_at, last_close=session.close_at)
 
 
 # --------------------------------------------------------------------------------------------------- before the decision
@@ -251,7 +259,7 @@ def _observe(ring: Ring, view: View, ticker: str, phase: Phase, session: Session
         recent_equity=(*sleeve.equities, equity)[-RECENT_CLOSES:] if phase == "test" else (),
         watermark=watermark,
         fundamentals=snapshot(view, ticker),
-        unsourced=tuple(table for table in TEXTS if not view.sourced(ticker, table, sleeve.read_until)),
+        unsourced=tuple(table for table in TEXTS if not view.sourced(ticker, table, sleeve.last_close)),
     )
 
 

@@ -1,6 +1,7 @@
 """The trading day as a whole: no look-ahead, a ledger that adds up, a run that can be cut anywhere and gone on with."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
@@ -9,7 +10,9 @@ import pandas as pd
 import pytest
 
 from agent.engine import trade
+from agent.errors import LookAhead
 from agent.llm.base import Situation
+from agent.market.sources.base import clipped
 from agent.memory.bank import MemoryBank, embedding_text
 from agent.memory.embedders.hashing import HashingEmbedder
 from agent.memory.scoring import unit
@@ -285,3 +288,85 @@ def test_every_preset_and_every_way_to_trade_keeps_its_books(preset, execution):
         assert execution.get("allow_short") or held >= 0
         for recall in now.thought.recalls:
             assert recall.score == pytest.approx(recall.similarity + recall.recency + recall.importance, abs=1e-9)
+
+
+class LeakyMarket:
+    """A market whose views hand out news of tomorrow morning, which a real View cannot."""
+
+    def __init__(self, market, since: date) -> None:
+        self.market, self.since = market, since
+
+    def view(self, cutoff: datetime):
+        return LeakyView(self.market.view(cutoff), self.market.view(cutoff + timedelta(hours=18)), self.since)
+
+    def __getattr__(self, name):
+        return getattr(self.market, name)
+
+
+class LeakyView:
+    def __init__(self, honest, ahead, since: date) -> None:
+        self.honest, self.ahead, self.since = honest, ahead, since
+
+    def news(self, ticker, after=None):
+        return (self.ahead if self.honest.session >= self.since else self.honest).news(ticker, after)
+
+    def __getattr__(self, name):
+        return getattr(self.honest, name)
+
+
+def test_a_market_that_leaks_is_stopped_before_the_strategy_is_asked():
+    spec = toy_spec(tickers=["TOYB"], train=None)
+    market, strategies = build(spec)
+    kept, since = [], date(2022, 4, 4)
+    with pytest.raises(LookAhead, match=r"TOYB 2022-04-\d\d: the news item TOYB-.* became readable at .* UTC, after the decision of"):
+        for record in trade(LeakyMarket(market, since), spec, strategies=strategies, calendar=CALENDAR):
+            kept.append(record)
+    assert kept and all(n.available_at <= r.observation.cutoff for r in kept for n in r.observation.news)
+    assert len(strategies["TOYB"].backend.requests) == sum(len(r.thought.calls) for r in kept)
+
+
+class SilentSource(ToySource):
+    """Covers news only from a moment on, as a source does that cannot look back; filings nobody delivers."""
+
+    provides = frozenset({"bars", "splits", "dividends", "news"})
+
+    def __init__(self, since: datetime) -> None:
+        super().__init__()
+        self.since = since
+
+    def fetch(self, table, symbol, start, end):
+        found = super().fetch(table, symbol, start, end)
+        return (
+            replace(found, covered=clipped(found.covered, pd.Timestamp(self.since), pd.Timestamp.max.tz_localize("UTC")))
+            if table == "news"
+            else found
+        )
+
+
+def test_a_session_is_unsourced_unless_the_whole_time_since_the_close_before_it_is_covered():
+    before = CALENDAR.session(date(2022, 3, 18)).close_at
+    spec = toy_spec(tickers=["TOYB"], train=None, test={"start": "2022-03-17", "end": "2022-03-23"})
+    by_day = {str(r.day): r.observation.unsourced for r in run(spec, source=SilentSource(before))}
+    assert by_day == {
+        "2022-03-17": ("news", "filings"),
+        "2022-03-18": ("news", "filings"),
+        "2022-03-21": ("filings",),
+        "2022-03-22": ("filings",),
+        "2022-03-23": ("filings",),
+    }
+    late = {str(r.day): r.observation.unsourced for r in run(spec, source=SilentSource(before + timedelta(seconds=1)))}
+    assert late["2022-03-21"] == ("news", "filings") and late["2022-03-22"] == ("filings",)
+
+
+def test_the_first_session_asks_for_sources_since_the_close_before_it_and_not_for_a_year():
+    first = CALENDAR.session(date(2022, 3, 16)).close_at
+    spec = toy_spec(tickers=["TOYB"], train=None, test={"start": "2022-03-17", "end": "2022-03-18"})
+    assert [r.observation.unsourced for r in run(spec, source=SilentSource(first))] == [("filings",), ("filings",)]
+
+
+def test_the_prompt_of_an_unsourced_session_says_that_silence_means_nothing():
+    spec = toy_spec(tickers=["TOYB"], train=None, test={"start": "2022-03-17", "end": "2022-03-21"})
+    days = run(spec, source=SilentSource(CALENDAR.session(date(2022, 3, 18)).close_at))
+    said = [r.thought.calls[0].user for r in days]
+    assert "No news or filings source covers the time since the last close" in said[0]
+    assert "No filings source" in said[2] and "No news" not in said[2]
