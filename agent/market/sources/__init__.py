@@ -12,5 +12,7 @@ SOURCES: Registry[Source] = Registry(
         "edgar": "agent.market.sources.edgar:EdgarSource",
         "finmem": "agent.market.sources.finmem:FinMemSource",
         "finsaber": "agent.market.sources.finsaber:FinsaberSource",
+        "alpaca_news": "agent.market.sources.alpaca_news:AlpacaNewsSource",
+        "finnhub_news": "agent.market.sources.finnhub_news:FinnhubNewsSource",
     },
 )
