@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from services import queries
+from agent.records import Figure, PriceState
+from services import queries, runs
 from tests.pages.conftest import TICKERS, OpenPage, address
 
 TICKER = TICKERS[0]
@@ -114,3 +115,66 @@ def test_next_day_moves_on_by_one_session(run: str, open_page: OpenPage) -> None
 def test_a_day_that_is_none_becomes_a_sentence(run: str, open_page: OpenPage, value: str, words: str) -> None:
     at = open_page("days", run=run, ticker=TICKER, day=value)
     assert any(words in element.value for element in at.warning)
+
+
+def changed_day(run: str, day: date, **changes: object) -> str:
+    """A copy of the run up to ``day``, whose observation of that day is changed; returns the copy's id."""
+    store = runs.store()
+    copy = runs.create(queries.run(run).spec.model_copy(update={"name": "changed"}))
+    for record in store.records(run, TICKER):
+        thought = record.thought.model_copy(update={"memory_events": ()})
+        seen = record.observation.model_copy(update=changes) if record.day == day else record.observation
+        store.append(record.model_copy(update={"run": copy, "thought": thought, "observation": seen}))
+        if record.day == day:
+            break
+    store.set_status(copy, "done")
+    return copy
+
+
+def seen_text(run: str, open_page: OpenPage, **changes: object) -> tuple[str, AppTest]:
+    day = queries.session_days(run, TICKER)[-3]
+    copy = changed_day(run, day, **changes)
+    try:
+        at = open_page("days", run=copy, ticker=TICKER, day=str(day), step="observed")
+        return all_text(at), at
+    finally:
+        runs.store().delete(copy)
+
+
+def test_no_source_is_told_from_no_news(run: str, open_page: OpenPage) -> None:
+    none, _ = seen_text(run, open_page, news=(), filings=())
+    assert "No news: a source covers the time since the last close and has none." in none and "No source" not in none
+    silent, _ = seen_text(run, open_page, news=(), filings=(), unsourced=("news", "filings"))
+    assert "No source of news covers the whole time since the last close: that none is listed does not mean" in silent
+    assert "No source of filings covers" in silent
+    partly, _ = seen_text(run, open_page, unsourced=("news",))
+    assert "there may be more than is listed here" in partly
+
+
+def test_fundamentals_stand_with_value_form_and_filing_date(run: str, open_page: OpenPage) -> None:
+    accepted = datetime(2022, 1, 20, 21, 31, tzinfo=UTC)
+    common = {"form": "10-Q", "filed": date(2022, 1, 20), "period_end": date(2021, 12, 31), "available_at": accepted}
+    figures = (Figure(name="net_margin", value=0.125, **common), Figure(name="revenue_ttm", value=2.5e9, unit="USD", **common))
+    _, at = seen_text(run, open_page, fundamentals=figures)
+    shown = next(frame.value for frame in at.dataframe if "figure" in frame.value.columns)
+    assert list(shown["figure"]) == ["net margin", "revenue, 12 months"] and list(shown["value"]) == ["+12.5 %", "2.5 bn USD"]
+    assert set(shown["form"]) == {"10-Q"} and set(shown["filed"]) == {"2022-01-20"} and set(shown["readable"]) == {"2022-01-20 21:31"}
+
+
+def test_every_indicator_there_is_stands_in_one_line(run: str, open_page: OpenPage) -> None:
+    price = PriceState(close=10.0, momentum_60=0.2, macd_12_26=0.0123, macd_signal_9=-0.001, atr_14=0.018, bollinger_20=0.834)
+    said, _ = seen_text(run, open_page, price=price)
+    assert "Indicators: 60 sessions +20.0%, MACD 12/26 +1.23%, its signal 9 -0.10%, ATR 14 1.8%, Bollinger %b 0.83." in said
+
+
+def test_segments_show_their_age_against_the_decision_also_on_training_days(run: str, open_page: OpenPage) -> None:
+    days = queries.session_days(run, TICKER)
+    for day, purpose in ((days[3], "study"), (days[-3], "decide")):
+        thought = queries.record(run, TICKER, day).thought
+        at = open_page("days", run=run, ticker=TICKER, day=str(day), step="asked")
+        shown = next(frame.value for frame in at.dataframe if "segment" in frame.value.columns)
+        assert len(shown) == sum(segment.purpose == purpose for segment in thought.segments)
+        ages = dict(zip(shown["segment"], shown["age"], strict=True))
+        assert ages["rules"] == ages["task"] == "fixed text"
+        assert ages["prices"] == ("at the close" if purpose == "decide" else "24 h 00 min")
+        assert purpose == "decide" or ages["hindsight"] == "at the close"

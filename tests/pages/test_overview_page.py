@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from agent.evaluation.leaks import span
 from services import queries, runs
 from tests.pages.conftest import TICKERS, OpenPage, address
 
@@ -109,3 +111,80 @@ def test_the_strip_shows_the_window_it_was_tested_on(run: str, open_page: OpenPa
     spec = json.loads(queries.run(run).spec.model_dump_json())
     said = " ".join(element.value for element in open_page("overview", run=run).text)
     assert f"tested {spec['test']['start']} to {spec['test']['end']}" in said
+
+
+def tab(open_page: OpenPage, run: str, name: str) -> AppTest:
+    at = open_page("overview", run=run)
+    at.session_state["evidence"] = name
+    at.run()
+    assert not at.exception
+    return at
+
+
+def said(at: AppTest) -> str:
+    return "\n".join(element.value for element in at.text)
+
+
+def test_what_was_known_when_is_a_verdict_and_a_table_of_margins(run: str, open_page: OpenPage) -> None:
+    at, found = tab(open_page, run, "What was known when"), queries.leaks(run)
+    assert found.verdict == "ok" and f"✓ Every one of {found.dated:,} dated prompt segments" in said(at)
+    assert "no look-ahead" in badges(at)
+    table = next(frame.value for frame in at.dataframe if "closest" in frame.value.columns)
+    asked = table[table["prompt"] != "offered that day"]
+    assert asked["dated"].sum() == found.dated and (table["without a time"] == 0).all()
+    news = table[(table["what"] == "news") & (table["prompt"] == "decision")].iloc[0]
+    row = next(k for k in found.kinds if (k.purpose, k.kind) == ("decide", "news"))
+    assert news["closest"] == span(row.smallest_s) and news["closest on"] == f"{row.closest_ticker} {row.closest_day}"
+    assert "No item was left out for lack of a time" in said(at)
+    assert "A source of news and of filings covers every session" in said(at)
+
+
+def test_items_left_out_and_sessions_without_a_source_are_counted_in_words(run: str, open_page: OpenPage) -> None:
+    store, summary = runs.store(), queries.run(run).summary
+    report = queries.leaks(run).model_copy(update={"undated": {"news": 12}, "unsourced": {"filings": 3}})
+    store.set_summary(run, {**summary, "leaks": report.model_dump(mode="json")})
+    st.cache_data.clear()
+    try:
+        shown = said(tab(open_page, run, "What was known when"))
+        assert "12 items of news had no time and were left out" in shown
+        assert f"Filings: nobody delivers them for 3 of {report.days:,} sessions" in shown
+    finally:
+        store.set_summary(run, summary)
+        st.cache_data.clear()
+
+
+def test_a_run_that_saw_the_future_says_so_on_top_of_every_page(run: str, open_page: OpenPage) -> None:
+    store, summary = runs.store(), queries.run(run).summary
+    report = queries.leaks(run).model_copy(update={"stopped": "DMAUR 2022-02-16: the news item n9 became readable too late."})
+    store.set_summary(run, {**summary, "leaks": report.model_dump(mode="json")})
+    st.cache_data.clear()
+    try:
+        at = tab(open_page, run, "What was known when")
+        assert "saw the future" in badges(at) and "✗ DMAUR 2022-02-16: the news item n9" in said(at)
+        assert "saw the future" in badges(open_page("days", run=run))
+    finally:
+        store.set_summary(run, summary)
+        st.cache_data.clear()
+
+
+def test_a_run_recorded_before_the_report_says_that_it_cannot_say(run: str, open_page: OpenPage) -> None:
+    """As an earlier version left it: no report, no count of undated items, no times for prices and position, no study segments."""
+    store, view = runs.store(), queries.run(run)
+    old = runs.create(view.spec.model_copy(update={"name": "old"}))
+    try:
+        for record in store.records(run):
+            segments = tuple(
+                s.model_copy(update={"available_at": None}) if s.name in ("prices", "position") else s
+                for s in record.thought.segments
+                if s.purpose == "decide"
+            )
+            thought = record.thought.model_copy(update={"segments": segments, "memory_events": ()})
+            store.append(record.model_copy(update={"run": old, "thought": thought}))
+        store.set_provenance(old, {key: value for key, value in view.provenance.items() if key != "undated"})
+        store.set_status(old, "done")
+        at = tab(open_page, old, "What was known when")
+        assert "look-ahead: cannot say" in badges(at)
+        assert "? Cannot say for all: " in said(at) and "whole prompts without a time" in said(at)
+        assert "Not known: how many items were left out" in said(at)
+    finally:
+        store.delete(old)
