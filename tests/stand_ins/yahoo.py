@@ -91,7 +91,10 @@ class Item:
 
 @dataclass
 class Stock:
-    """All there is about one ticker, as traded and as paid. ``last_row``: ``dup`` or ``live`` repeats the newest session."""
+    """All there is about one ticker, as traded and as paid. ``last_row``: ``dup`` or ``live`` repeats the newest session.
+
+    ``split_in_prices`` False: splits are listed but not worked into the prices. ``gain_in_dividend``: a fund's dividend holds its gain.
+    """
 
     symbol: str
     name: str
@@ -103,6 +106,8 @@ class Stock:
     news: list[Item] = field(default_factory=list)
     last_row: str = ""
     dividend_currency: str = ""
+    split_in_prices: bool = True
+    gain_in_dividend: bool = False
 
 
 LONDON = Venue("LSE", "LSE", "Europe/London", "XLON", "GBp")
@@ -229,7 +234,7 @@ class _Page:
     def basis(self, day: date) -> float:
         """Shares of today per share of ``day``."""
         ratio = 1.0
-        for ex_date, each in self.splits.items():
+        for ex_date, each in self.splits.items() if self.stock.split_in_prices else ():
             ratio *= each if ex_date > day else 1.0
         return ratio
 
@@ -267,7 +272,8 @@ class _Page:
         for position in range(len(rows) - 1, -1, -1):
             close, day = closes[position], rows[position].day
             found.append(None if close is None else single(close * factor))
-            paid = (self.stock.dividends.get(day, 0.0) + self.stock.gains.get(day, 0.0)) / self.basis(day)
+            gain = 0.0 if self.stock.gain_in_dividend else self.stock.gains.get(day, 0.0)
+            paid = (self.stock.dividends.get(day, 0.0) + gain) / self.basis(day)
             before = closes[position - 1] if position else None
             if paid and before:
                 factor *= 1 - paid / before
@@ -388,6 +394,7 @@ class YahooStandIn:
         self.server = _Server(("127.0.0.1", port), _Handler)
         self.server.stand_in = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        Calendar()  # worked out before the first request: a client may be in a hurry
         self._thread = threading.Thread(target=lambda: self.server.serve_forever(poll_interval=0.05), daemon=True)
 
     def __enter__(self) -> YahooStandIn:

@@ -564,8 +564,12 @@ def _dividends(chart: _Chart, splits: pd.DataFrame) -> tuple[pd.DataFrame, tuple
     frame = tables.empty("dividends")
     if rows:
         made = pd.DataFrame({"symbol": chart.symbol, "ex_date": [pd.Timestamp(day) for day, _ in rows], "amount": [x for _, x in rows]})
-        frame = as_traded("dividends", tables.conform("dividends", made, where=chart.symbol)[0], splits)
-        frame["amount"] = _rounded(frame["amount"])
+        clean = tables.conform("dividends", made, where=chart.symbol)[0]
+        frame = as_traded("dividends", clean, splits)
+        # Yahoo divides by the later splits and keeps six decimals: 0.25 before a 3:1 split comes as 0.083333, hence three times that.
+        shares = as_traded("dividends", clean.assign(amount=1.0), splits)["amount"]
+        digits = np.floor(6 - np.log10(shares * factor))
+        frame["amount"] = np.round(frame["amount"] * 10**digits) / 10**digits
     return frame, (*_noted(chart.symbol, gains, "capital_gains"), *_noted(chart.symbol, foreign, "currency"))
 
 
