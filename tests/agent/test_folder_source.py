@@ -170,9 +170,19 @@ def test_a_filing_is_readable_after_acceptance_and_never_before_the_site_shows_i
     assert available(tmp_path, filing(**columns), "filings") == when
 
 
-def test_a_filing_without_any_date_is_refused(tmp_path):
-    message = refusal(folder(tmp_path, prices=prices(), filings=filing()), "filings")
-    assert "neither accepted_at nor filing_date nor available_at" in message
+def test_a_text_without_any_date_is_left_out_and_counted_for_its_own_ticker(tmp_path):
+    source = folder(
+        tmp_path,
+        prices=prices(),
+        filings=filing(),
+        news=pd.concat([news("2025-01-03T15:00:00Z", None, ""), news(None).assign(symbol="BBB")]),
+    )
+    for table, count in (("news", 2), ("filings", 1)):
+        (issue,) = [x for x in source.fetch(table, "AAA", *WHOLE).issues if x.code == "undated"]
+        assert (issue.severity, issue.symbol, issue.table, issue.count) == ("warning", "AAA", table, count)
+    assert len(source.fetch("news", "AAA", *WHOLE).frame) == 1
+    market = Market.load(source, ["AAA"], start=DAYS[0], end=DAYS[-1], calendar=XNYS)
+    assert market.undated == {"news": 2, "filings": 1}
 
 
 # -------------------------------------------------------------------------------------------------------------------- actions
