@@ -33,6 +33,7 @@ from agent.records import Fact, Figure
 STALE_DAYS = 457  # 15 months from the end of a period: the next yearly report is out by then
 PRICE_DAYS = 10  # an older close values nothing
 DRIFT_DAYS = 20  # years of 52 or 53 weeks and quarters of 12 or 16 end that far from the calendar's
+NEARBY = tuple(timedelta(days=days) for days in sorted(range(-DRIFT_DAYS, DRIFT_DAYS + 1), key=abs))
 MONTHS = {"quarterly": 3, "half": 6, "nine_months": 9, "annual": 12}
 DAYS = {3: 91, 6: 182, 9: 274, 12: 365}
 EPS = ("eps_diluted", "eps_basic")
@@ -150,10 +151,13 @@ def _quarters(spans: Mapping[int, Values], *, derive: bool = True) -> Values:
 
 
 def _twelve_months(spans: Mapping[int, Values]) -> Values:
-    """Sums of the twelve months that end with each period."""
+    """Sums of the twelve months that end with each period; of older ones than could be fresh at any later day none are made."""
     found = dict(spans[12])
     quarters = _quarters(spans)
-    for end in {*spans[3], *spans[6], *spans[9]} - set(found):
+    ends = {*quarters, *spans[6], *spans[9]} - set(found)
+    for end in ends:
+        if end < max(ends) - timedelta(days=STALE_DAYS):
+            continue
         total = _rolled(spans, end) or _four(quarters, end)
         if total is not None:
             found[end] = total
@@ -245,5 +249,4 @@ def _newest(values: Values) -> Value | None:
 
 def _near(values: Values, day: date) -> Value | None:
     """The value of the period that ends closest to ``day``, at most DRIFT_DAYS from it."""
-    end = min(values, key=lambda end: abs(end - day), default=None)
-    return values[end] if end is not None and abs(end - day) <= timedelta(days=DRIFT_DAYS) else None
+    return next((values[end] for offset in NEARBY if (end := day + offset) in values), None)

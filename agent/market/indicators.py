@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agent.market.view import View
 from agent.records import PriceState
@@ -62,7 +63,7 @@ def state(closes: Sequence[float], volumes: Sequence[float], *, highs: Sequence[
     if not closes:
         return PriceState()
     close = closes[-1]
-    trend, cross = macd_series(closes)[:2]
+    trend, cross = _macd(closes, FAST, SLOW, SIGNAL)
     wide = atr(highs, lows, closes, ATR_PERIOD) if highs else None
     return PriceState(
         close=close,
@@ -75,8 +76,8 @@ def state(closes: Sequence[float], volumes: Sequence[float], *, highs: Sequence[
         rsi_14=rsi(closes, RSI_PERIOD),
         volume_ratio_20=volume_ratio(volumes, WINDOW),
         ema_20_gap=_gap(close, ema(closes, WINDOW)),
-        macd_12_26=_share(trend[-1], close),
-        macd_signal_9=_share(cross[-1], close),
+        macd_12_26=_share(_last(trend), close),
+        macd_signal_9=_share(_last(cross), close),
         atr_14=_share(wide, close),
         bollinger_20=percent_b(closes, WINDOW),
         momentum_60=change(closes, MOMENTUM),
@@ -185,14 +186,18 @@ def ema_series(values: Sequence[float], n: int, *, start: int | None = None) -> 
 
 def macd_series(closes: Sequence[float], fast: int = FAST, slow: int = SLOW, signal: int = SIGNAL) -> Macd:
     """EMA(fast) - EMA(slow), its EMA(signal) and their difference, at each bar."""
-    head = min(slow - 1, len(closes))
-    quick, calm = ema_series(closes, fast, start=slow - 1)[head:], ema_series(closes, slow)[head:]
-    line = [a - b for a, b in zip(quick, calm, strict=True)]  # type: ignore[operator]
-    average = ema_series(line, signal)
-    blank: Series = [None] * head
-    return Macd(
-        blank + line, blank + average, blank + [None if mean is None else value - mean for value, mean in zip(line, average, strict=True)]
-    )
+    line, average = _macd(closes, fast, slow, signal)
+    blank: list[Any] = [None] * (len(closes) - len(line))
+    gap = [None if mean is None else value - mean for value, mean in zip(line, average, strict=True)]
+    return Macd(blank + line, blank + average, blank + gap)
+
+
+def _macd(closes: Sequence[float], fast: int, slow: int, signal: int) -> tuple[list[float], Series]:
+    """Line and signal from the first bar on that has a line."""
+    head = slow - 1
+    quick, calm = ema_series(closes, fast, start=head)[head:], ema_series(closes, slow)[head:]
+    line = list(map(operator.sub, quick, calm))
+    return line, ema_series(line, signal)
 
 
 def rsi_series(closes: Sequence[float], period: int) -> Series:
@@ -206,8 +211,10 @@ def rsi_series(closes: Sequence[float], period: int) -> Series:
     found.append(100.0 * gain / (gain + loss) if gain + loss else 50.0)
     rest = period - 1
     for move in moves[period:]:
-        gain = (gain * rest + (move if move > 0 else 0.0)) / period
-        loss = (loss * rest - (move if move < 0 else 0.0)) / period
+        if move > 0:
+            gain, loss = (gain * rest + move) / period, loss * rest / period
+        else:
+            gain, loss = gain * rest / period, (loss * rest - move) / period
         total = gain + loss
         found.append(100.0 * gain / total if total else 50.0)
     return found
@@ -236,5 +243,5 @@ def bollinger_series(closes: Sequence[float], n: int, deviations: float = DEVIAT
     return [bollinger(closes[i - n + 1 : i + 1], n, deviations) if i >= n - 1 else None for i in range(len(closes))]
 
 
-def _last(series: Series) -> float | None:
+def _last(series: Sequence[float | None]) -> float | None:
     return series[-1] if series else None
