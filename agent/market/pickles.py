@@ -25,7 +25,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 MAX_BYTES = 512 * 2**20
-MAX_STEPS = 12_000_000  # instructions of the file, and then entries looked at; about half a minute each
+MAX_STEPS = 12_000_000  # instructions of the file: about half a minute, and some 100 MB of news
+MAX_ENTRIES = 5_000_000  # looked at afterwards; a file of 10 tickers and 10 years has 100,000 and its texts
 MAX_ROWS = 3_000_000
 MAX_TEXT = 512 * 2**20  # characters in all rows: one long text can be referred to any number of times
 TICKER = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.\-=^]{0,14}")
@@ -272,11 +273,11 @@ class _Machine:
 # ------------------------------------------------------------------------------------------------------------------- shapes
 
 
-def days(data: Any, *, max_steps: int = MAX_STEPS, max_rows: int = MAX_ROWS, max_text: int = MAX_TEXT) -> Days:
+def days(data: Any, *, max_entries: int = MAX_ENTRIES, max_rows: int = MAX_ROWS, max_text: int = MAX_TEXT) -> Days:
     """The rows of FinMem's dictionary in any of its shapes; PickleRefused says where another one was found."""
     if type(data) is not dict or not data:
         raise PickleRefused(f"The file holds {'no days' if type(data) is dict else f'a {_kind(data)}'}, not FinMem's dictionary of days.")
-    reader = _Reader(max_steps, max_rows, max_text)
+    reader = _Reader(max_entries, max_rows, max_text)
     for key, record in data.items():
         reader.day(_day(key), record)
     if not reader.found.prices:
@@ -287,9 +288,9 @@ def days(data: Any, *, max_steps: int = MAX_STEPS, max_rows: int = MAX_ROWS, max
 class _Reader:
     """Collects rows and counts what it looks at: nested references can make small files endless."""
 
-    def __init__(self, max_steps: int, max_rows: int, max_text: int) -> None:
+    def __init__(self, max_entries: int, max_rows: int, max_text: int) -> None:
         self.found = Days()
-        self.limits = {"entries": max_steps, "rows": max_rows, "characters of text": max_text}
+        self.limits = {"entries": max_entries, "rows": max_rows, "characters of text": max_text}
         self.counts = dict.fromkeys(self.limits, 0)
 
     def day(self, day: date, record: Any) -> None:
