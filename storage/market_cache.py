@@ -198,11 +198,11 @@ class CachedSource:
         if nothing and frame.empty and not covered:
             raise NoRowsInRange(nothing)
         if trouble is not None:
-            issues += (self._stale(table, symbol, held, trouble),)
+            issues += (self._stale(table, symbol, max((piece.at for piece in asked), default=held.fetched_at), trouble),)
         return Fetched(frame, covered, (*_remembered(asked), *issues), held.fetched_at)
 
-    def _stale(self, table: str, symbol: str, held: Held, trouble: Unavailable) -> Issue:
-        age = _age(held.fetched_at, self._now()) if held.fetched_at else "at an unknown time"
+    def _stale(self, table: str, symbol: str, since: datetime | None, trouble: Unavailable) -> Issue:
+        age = _age(since, self._now()) if since else "at an unknown time"
         why = "offline mode" if self.offline else str(trouble)
         message = f"{symbol}: {table} served from the cache, fetched {age}; {why}"
         return Issue("warning", table, message, symbol, code="stale")
@@ -276,8 +276,11 @@ class CachedSource:
             "fetched again."
         )
         log.warning(message)
-        held, _ = self._kept(shelf, held, piece, answer, window, rebuild=True)
-        return held, (Issue("warning", "bars", message, shelf.symbol, len(answer.frame), code="rebuilt"),)
+        held, found = self._kept(shelf, held, piece, answer, window, rebuild=True)
+        return held, (
+            *found,
+            Issue("warning", "bars", message, shelf.symbol, len(answer.frame), code="rebuilt"),
+        )
 
     def _asked(self, shelf: Shelf, gap: tuple[pd.Timestamp, pd.Timestamp], window: Window, *, open_end: bool) -> tuple[Asked, Fetched]:
         """The source's answer for whole days around ``gap``, cast and clipped, and the note that it was asked."""
@@ -478,7 +481,7 @@ def _remembered(asked: Sequence[Asked]) -> tuple[Issue, ...]:
     by_age = sorted(asked, key=lambda piece: piece.at)
     found = dict.fromkeys(issue for piece in by_age for issue in piece.issues if issue.code != "undated")
     undated = [tuple(issue for issue in piece.issues if issue.code == "undated") for piece in by_age]
-    return (*found, *next((issues for issues in reversed(undated) if issues), ()))
+    return (*list(found)[-MOST_ISSUES:], *next((issues for issues in reversed(undated) if issues), ()))
 
 
 # ------------------------------------------------------------------------------------------------------------------------ times

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
-import os
 import shutil
-import signal
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -41,10 +39,10 @@ from agent.market.view import Market
 from storage import breaker
 from storage.market_cache import CachedSource, drop, entries
 from storage.market_files import Shelf, file_name
+from tests.storage.market_processes import FIRST, WEEK, hammer
 from tests.storage.market_world import XNYS, Wire, World, cached
 
 JAN, FEB, MAR, APR = date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1), date(2025, 4, 1)
-forked = multiprocessing.get_context("spawn")
 
 
 def codes(fetched: Fetched) -> list[str]:
@@ -255,7 +253,7 @@ def test_what_the_source_said_about_its_rows_is_said_again_from_the_cache(tmp_pa
     assert [issue.count for issue in grown.issues if issue.code == "undated"] == [4]  # not 3 + 4: they are the same items
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     table=st.sampled_from(TABLES),
     steps=st.lists(st.tuples(st.integers(0, 700), st.integers(1, 200), st.integers(0, 2000)), min_size=1, max_size=6),
@@ -735,30 +733,26 @@ def test_a_folder_that_cannot_be_written_costs_the_cache_not_the_answer(powerles
 # -------------------------------------------------------------------------------------------------------- threads and processes
 
 
-def _hammer(folder: str, part: int, rounds: int) -> None:
-    """Ask for one's own months of one ticker in small steps."""
-    world, source = World(), None
-    for step in range(rounds):
-        source = cached(world, Path(folder))
-        start = date(2024, 1, 1) + timedelta(days=7 * (2 * step + part))
-        fetched = source.fetch("news", "AAA", start, start + timedelta(days=7))
-        assert fetched.covered == whole(start, start + timedelta(days=7)) and codes(fetched) == [], fetched.issues
+@pytest.fixture(scope="module")
+def among_processes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What came out of ``tests.storage.market_processes``, which runs once."""
+    command = [sys.executable, "-m", "tests.storage.market_processes", str(tmp_path_factory.mktemp("processes"))]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
-def test_two_processes_on_one_ticker_lose_no_row(tmp_path):
-    workers = [forked.Process(target=_hammer, args=(str(tmp_path), part, 8)) for part in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    end = date(2024, 1, 1) + timedelta(days=7 * 16)
-    world = World()
-    fetched = cached(world, tmp_path).fetch("news", "AAA", date(2024, 1, 1), end)
-    pd.testing.assert_frame_equal(fetched.frame, Wire(world).fetch("news", "AAA", date(2024, 1, 1), end).frame)
-    assert fetched.covered == whole(date(2024, 1, 1), end) and codes(fetched) == []
-    assert world.asked("news") == [("2024-01-01", "2024-04-22")]  # the comparison itself: the cache asked nothing
-    assert files(tmp_path, ".bad") == []
+def test_two_processes_on_one_ticker_lose_no_row(among_processes):
+    expected = {"codes": [0, 0], "asked again": 0, "same": True, "covered": True, "set aside": 0}
+    assert among_processes["two_writers"] == expected
+
+
+def test_a_killed_writer_leaves_a_whole_cache_that_still_holds_what_was_there(among_processes):
+    assert among_processes["killed_writers"] == {"growing": True, "same": True}
+
+
+def test_a_pause_noticed_by_one_process_holds_for_all(among_processes):
+    assert among_processes["one_pause"] == {"codes": [0, 0]}
 
 
 def test_threads_on_one_ticker_lose_no_row(tmp_path):
@@ -766,7 +760,7 @@ def test_threads_on_one_ticker_lose_no_row(tmp_path):
 
     def work(part: int) -> None:
         try:
-            _hammer(str(tmp_path), part, 8)
+            hammer(tmp_path, part, 4, 6)
         except BaseException as error:
             problems.append(error)
 
@@ -776,53 +770,7 @@ def test_threads_on_one_ticker_lose_no_row(tmp_path):
     for thread in threads:
         thread.join()
     assert problems == [] and files(tmp_path, ".bad") == []
-    assert entries(tmp_path)["covered"][0] == whole(date(2024, 1, 1), date(2024, 1, 1) + timedelta(days=7 * 18))
-
-
-def _write_for_ever(folder: str) -> None:
-    world = World()
-    for step in range(10_000):
-        cached(world, Path(folder)).fetch(
-            "news", "AAA", date(2024, 1, 1) + timedelta(days=step % 300), date(2024, 1, 2) + timedelta(days=step % 300)
-        )
-        world.known |= {"AAA"}
-        if step % 300 == 299:
-            drop(Path(folder), "wire")
-
-
-def test_a_killed_writer_leaves_a_usable_cache(tmp_path):
-    kept = 0
-    for wait in (0.05, 0.11, 0.23):
-        worker = forked.Process(target=_write_for_ever, args=(str(tmp_path),))
-        worker.start()
-        until = time.monotonic() + 30
-        while not files(tmp_path, ".json") and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(wait)
-        os.kill(worker.pid or 0, signal.SIGKILL)
-        worker.join()
-        held = Shelf(tmp_path, "wire", "news", "AAA").read()
-        assert held.issues == () and len(held.covered) >= kept
-        kept = len(held.covered)
-    world = World()
-    fetched = cached(world, tmp_path).fetch("news", "AAA", date(2024, 1, 1), date(2024, 6, 1))
-    pd.testing.assert_frame_equal(fetched.frame, Wire(world).fetch("news", "AAA", date(2024, 1, 1), date(2024, 6, 1)).frame)
-
-
-def test_a_pause_noticed_by_one_process_holds_for_all(tmp_path):
-    world = World()
-    breaker.Breaker(tmp_path, "wire", now=lambda: world.now).open("It asked for a pause.")
-    context = forked.Process(target=_refused, args=(str(tmp_path),))
-    context.start()
-    context.join(60)
-    assert context.exitcode == 0
-
-
-def _refused(folder: str) -> None:
-    world = World()
-    with pytest.raises(RateLimited, match="It asked for a pause"):
-        cached(world, Path(folder)).fetch("news", "AAA", JAN, FEB)
-    assert world.calls == []
+    assert entries(tmp_path)["covered"][0] == whole(FIRST, FIRST + WEEK * 24)
 
 
 # ------------------------------------------------------------------------------------------------------------------- read side
