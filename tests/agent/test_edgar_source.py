@@ -178,8 +178,9 @@ def test_without_a_header_the_stamps_of_a_filer_that_is_proved_to_use_utc_are_ta
 def test_without_any_acceptance_time_a_filing_is_readable_at_ten_in_the_evening_of_its_date(tmp_path):
     filing = MadeFiling(number(1), "10-Q", "2024-05-02", "", quarterly(), header="none")
     with EdgarServer([company(filing)]) as server:
-        fetched = made(server, tmp_path).fetch("filings", "OTHR", FROM, TO)
-    assert readable(fetched) == {number(1): new_york("2024-05-02 22:00")}
+        source = made(server, tmp_path)
+        assert readable(source.fetch("filings", "OTHR", FROM, TO)) == {number(1): new_york("2024-05-02 22:00")}
+        assert len(source.fetch("filings", "OTHR", date(2024, 5, 3), date(2024, 5, 4)).frame) == 3  # in UTC it is the next day
 
 
 def test_a_filing_whose_date_was_moved_back_is_still_not_readable_before_its_acceptance(tmp_path):
