@@ -12,7 +12,7 @@ from pathlib import Path
 import exchange_calendars
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import SpecError
@@ -23,11 +23,12 @@ from agent.market.sources.base import BadResponse, NoRowsInRange, NotSupported, 
 from agent.market.sources.yahoo import YahooSource
 from agent.market.view import Market
 from storage.market_cache import CachedSource
-from tests.stand_ins.yahoo import FIRST, Item, Row, YahooStandIn, single
+from tests.stand_ins.yahoo import Item, Row, YahooStandIn, single
 
 LONDON, XETRA = Calendar("XLON"), Calendar("XETR")
 NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)  # a Tuesday: London trades, New York does not yet
-LONG = (date(2018, 1, 1), date(2026, 1, 1))
+FIRST = date(2024, 1, 2)
+LONG = (FIRST, date(2026, 1, 1))
 SPRING = (date(2025, 2, 3), date(2025, 4, 1))
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "djia-2025"
 
@@ -55,7 +56,7 @@ def clock():
 
 @pytest.fixture
 def stub(clock):
-    with YahooStandIn(now=clock, slow_s=1.0) as server:
+    with YahooStandIn(now=clock, first=FIRST, slow_s=1.0) as server:
         yield server
 
 
@@ -108,15 +109,15 @@ def test_prices_and_dividends_before_a_split_are_those_of_their_day(stub, source
 
 def test_a_reverse_split_is_undone_as_well(stub, source):
     stock = stub.stock("MSFT")
-    stock.splits = {stock.rows[500].day: 0.1}
+    stock.splits = {stock.rows[250].day: 0.1}
     assert_as_traded(source.fetch("bars", "MSFT", *LONG).frame, traded(stub, "MSFT"), lost=10)  # Yahoo counts whole shares of today
 
 
 def test_rows_of_a_short_range_know_the_splits_after_it(stub, source):
     stock = stub.stock("ZZSPLIT")
-    start, end = stock.rows[390].day, stock.rows[395].day
+    start, end = stock.rows[190].day, stock.rows[195].day
     frame = source.fetch("bars", "ZZSPLIT", start, end).frame
-    assert frame["close"].tolist() == [row.close for row in stock.rows[390:395]]
+    assert frame["close"].tolist() == [row.close for row in stock.rows[190:195]]
     assert source.fetch("splits", "ZZSPLIT", start, end).frame.empty
 
 
@@ -143,6 +144,7 @@ def test_a_later_split_and_a_later_dividend_change_no_earlier_view(stub, clock, 
     assert texts[0].tapes["AAPL"].dividends == texts[1].tapes["AAPL"].dividends
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(100, 999_999), st.sampled_from([2, 3, 4, 5, 7, 10, 20, 0.1, 0.05, 1.5]))
 def test_a_price_in_cents_survives_any_split_and_single_precision(cents, ratio):
     price = cents / 100
@@ -150,6 +152,7 @@ def test_a_price_in_cents_survives_any_split_and_single_precision(cents, ratio):
     assert yahoo._rounded(served).iloc[0] == price
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=20))
 def test_rounding_keeps_the_order_of_prices(prices):
     rounded = yahoo._rounded(pd.Series(sorted(prices)))
@@ -164,6 +167,14 @@ def test_a_split_that_is_listed_but_not_in_the_prices_is_said_and_not_undone(stu
     assert_as_traded(fetched.frame, traded(stub, "ZZSPLIT"))
     (issue,) = [issue for issue in fetched.issues if issue.code == "unadjusted_split"]
     assert "ZZSPLIT" in issue.message and str(next(iter(stock.splits))) in issue.message
+
+
+def test_a_split_of_today_that_is_not_in_the_prices_yet_shows_in_the_first_trade(stub, source, clock):
+    stock, clock.now = stub.stock("MSFT"), datetime(2025, 7, 1, 14, tzinfo=UTC)
+    stock.splits, stock.split_in_prices = {NOW.date(): 4.0}, False
+    today = next(row for row in stock.rows if row.day == NOW.date())
+    today.open, today.high, today.low, today.close = (round(x / 4, 2) for x in (today.open, today.high, today.low, today.close))
+    assert_as_traded(source.fetch("bars", "MSFT", *LONG).frame, traded(stub, "MSFT"))
 
 
 def test_a_split_and_a_dividend_on_a_day_without_a_bar_keep_their_day(stub, source):
@@ -212,6 +223,7 @@ def test_null_and_zero_bars_are_left_out_by_name_and_a_null_volume_is_none(stub,
     assert found.frame.loc[found.frame["date"] == pd.Timestamp(days[2]), "volume"].item() == 0
     (issue,) = found.issues
     assert issue.code == "missing" and issue.count == 2 and all(str(day) in issue.message for day in days[:2])
+    assert source.fetch("bars", "ZZNAN", *SPRING).issues == ()  # nothing is wrong with these days
     (issue,) = source.fetch("bars", "ZZZERO", *LONG).issues
     assert issue.code == "zero" and issue.count == 2 and all(str(day) in issue.message for day in days[:2])
 
@@ -256,6 +268,9 @@ def test_coverage_ends_before_a_bar_that_is_late_and_not_where_trading_ended_lon
     stock.rows = [row for row in stock.rows if row.day < date(2025, 6, 27)]  # Friday's and Monday's bars are missing
     covered = make(stub, clock, tmp_path).fetch("bars", "AAPL", *LONG).covered
     assert covered[-1][1] == pd.Timestamp("2025-06-27", tz="UTC")
+    stock.rows[-1].close = None
+    covered = make(stub, clock, tmp_path).fetch("bars", "AAPL", *LONG).covered
+    assert covered[-1][1] == pd.Timestamp("2025-06-26", tz="UTC")
     stock.rows = [row for row in stock.rows if row.day < date(2025, 3, 1)]
     covered = make(stub, clock, tmp_path).fetch("bars", "AAPL", *LONG).covered
     assert covered[-1][1] == pd.Timestamp("2025-07-01", tz="UTC")
@@ -263,7 +278,7 @@ def test_coverage_ends_before_a_bar_that_is_late_and_not_where_trading_ended_lon
 
 def test_a_ticker_that_stopped_trading_before_the_range_has_no_rows_in_it(stub, source):
     stock = stub.stock("AAPL")
-    stock.rows = [row for row in stock.rows if row.day < date(2020, 3, 1)]
+    stock.rows = [row for row in stock.rows if row.day < date(2024, 3, 1)]
     with pytest.raises(NoRowsInRange, match="AAPL"):
         source.fetch("bars", "AAPL", *SPRING)
 

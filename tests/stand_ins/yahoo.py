@@ -135,16 +135,16 @@ STOCKS: dict[str, tuple[str, Venue]] = {
 
 
 @lru_cache(maxsize=8)
-def _sessions(calendar: str) -> tuple[date, ...]:
-    return tuple(session.day for session in Calendar(calendar).sessions(FIRST, date(2035, 12, 28)))
+def _sessions(calendar: str, first: date) -> tuple[date, ...]:
+    return tuple(session.day for session in Calendar(calendar).sessions(first, date(2035, 12, 28)))
 
 
-def made_up(symbol: str, until: date) -> Stock:
-    """A random walk of its own for every ticker, from 2018 to ``until``; the same prefix whatever ``until`` is."""
+def made_up(symbol: str, until: date, first: date = FIRST) -> Stock:
+    """A random walk of its own for every ticker, from ``first`` to ``until``; the same prefix whatever ``until`` is."""
     name, venue = STOCKS[symbol]
     draw = random.Random(symbol)
     price, rows = 40 + 160 * draw.random(), []
-    for day in _sessions(venue.calendar):
+    for day in _sessions(venue.calendar, first):
         if day > until:
             break
         start = price
@@ -162,11 +162,11 @@ def _awkward(stock: Stock) -> None:
     if stock.symbol in ("AAPL", "SPY", "VOD.L"):
         stock.dividends = {day: 0.25 for day in days[40::63]}
     if stock.symbol == "ZZSPLIT":
-        stock.splits, stock.dividends = {days[400]: 4.0}, {days[380]: 0.8, days[420]: 0.25}
-        for row in stock.rows[400:]:
+        stock.splits, stock.dividends = {days[200]: 4.0}, {days[180]: 0.8, days[220]: 0.25}
+        for row in stock.rows[200:]:
             row.open, row.high, row.low, row.close = (x and round(x / 4, 2) for x in (row.open, row.high, row.low, row.close))
     if stock.symbol == "ZZFUND":
-        stock.dividends, stock.gains = {days[300]: 0.4}, {days[300]: 1.5}
+        stock.dividends, stock.gains = {days[150]: 0.4}, {days[150]: 1.5}
     if stock.symbol == "ZZNAN":
         stock.rows[10] = Row(days[10], None, None, None, None, None)
         stock.rows[11].close = None
@@ -380,14 +380,21 @@ class Seen:
 
 
 class YahooStandIn:
-    """A server on 127.0.0.1. ``now``: what Yahoo's clock says; rows after it are not served. ``bundle``: real rows instead of made-up ones."""
+    """A server on 127.0.0.1. ``now``: what Yahoo's clock says; rows after it are not served. ``first``: where made-up rows begin.
+    ``bundle``: real rows instead of made-up ones."""
 
     def __init__(
-        self, *, port: int = 0, now: datetime | Callable[[], datetime] | None = None, bundle: Path | None = None, slow_s: float = 3.0
+        self,
+        *,
+        port: int = 0,
+        now: datetime | Callable[[], datetime] | None = None,
+        first: date = FIRST,
+        bundle: Path | None = None,
+        slow_s: float = 3.0,
     ) -> None:
         self.clock: Callable[[], datetime] = now if callable(now) else (lambda: now or datetime.now(UTC))
         self.stocks: dict[str, Stock] = from_bundle(bundle) if bundle else {}
-        self.bundled, self.slow_s = bundle is not None, slow_s
+        self.bundled, self.first, self.slow_s = bundle is not None, first, slow_s
         self.rules: list[Rule] = []
         self.log: list[Seen] = []
         self.lock = threading.RLock()
@@ -426,7 +433,7 @@ class YahooStandIn:
             if symbol not in self.stocks:
                 if self.bundled or symbol not in STOCKS:
                     raise KeyError(symbol)
-                self.stocks[symbol] = made_up(symbol, self.clock().date() + timedelta(days=1))
+                self.stocks[symbol] = made_up(symbol, self.clock().date() + timedelta(days=1), self.first)
                 self.stocks[symbol].news = headlines(symbol, self.clock())
             return self.stocks[symbol]
 

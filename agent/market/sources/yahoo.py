@@ -52,7 +52,6 @@ from agent.market.sources.folder import as_traded
 
 CHART, NEWS = "/v8/finance/chart/", "/xhr/ncp"
 CONTROLS = ("SPY", "AAPL")  # tickers that exist: if even they are unknown, it is Yahoo that is ill
-SETTLED = timedelta(minutes=30)  # after the close, until Yahoo's bar of the day is final
 FRESH = timedelta(seconds=60)  # bars, splits and dividends of one ticker asked for within this time share one answer
 LATE_SESSIONS = 5  # a newest bar this few sessions back may still be coming; one further back means that trading has ended
 NEWS_COUNT = 200  # Yahoo gives no more
@@ -272,9 +271,8 @@ class YahooSource:
             return Fetched(tables.empty(table), fetched_at=now)
         chart = self._history(symbol, start)
         calendar = Calendar(exchange_of(symbol, chart.meta))
-        frame, issues = _table(table, chart, self._done(calendar))
-        column = frame[tables.DAY_COLUMN[table]]
-        inside = frame[(column >= pd.Timestamp(start)) & (column < pd.Timestamp(end))].reset_index(drop=True)
+        frame, issues = _table(table, chart, start, end, self._done(calendar))
+        inside = frame[_within(frame[tables.DAY_COLUMN[table]], start, end)].reset_index(drop=True)
         return Fetched(inside, self._covered(chart, calendar, start, end), issues, chart.heard_at)
 
     # -------------------------------------------------------------------------------------------------------------- what to ask
@@ -298,7 +296,7 @@ class YahooSource:
 
     def _done(self, calendar: Calendar) -> date | None:
         """The newest session whose bar is final."""
-        session = calendar.last_closed(self.place.now() - SETTLED)
+        session = calendar.completed(self.place.now())
         return session.day if session else None
 
     def _covered(self, chart: _Chart, calendar: Calendar, start: date, end: date) -> Covered:
@@ -306,7 +304,8 @@ class YahooSource:
         done = self._done(calendar)
         if done is None:
             return ()
-        newest = tables.day_of(chart.rows["date"].max()) if len(chart.rows) else chart.start - timedelta(days=1)
+        whole_bars = chart.rows[(chart.rows[PRICES] > 0).all(axis=1) & (chart.rows["date"] <= pd.Timestamp(done))]
+        newest = tables.day_of(whole_bars["date"].max()) if len(whole_bars) else chart.start - timedelta(days=1)
         if newest < done and calendar.count(newest, done) <= LATE_SESSIONS:
             done = newest
         try:
@@ -473,19 +472,22 @@ def exchange_of(symbol: str, meta: Mapping[str, Any]) -> str:
 # -------------------------------------------------------------------------------------------------------------- canonical tables
 
 
-def _table(table: str, chart: _Chart, done: date | None) -> tuple[pd.DataFrame, tuple[Issue, ...]]:
-    """``table`` as traded, of sessions that are complete, and what was left out."""
+def _table(table: str, chart: _Chart, start: date, end: date, done: date | None) -> tuple[pd.DataFrame, tuple[Issue, ...]]:
+    """``table`` as traded, of sessions that are complete, and what was left out of [start, end)."""
     splits, notes = _splits(chart)
     if table == "splits":
         return tables.conform("splits", splits, where=chart.symbol)[0], notes
     if table == "dividends":
-        return _dividends(chart, splits)
-    return _bars(chart, splits, done)
+        return _dividends(chart, splits, start, end)
+    return _bars(chart, splits, start, min(end, done + timedelta(days=1)) if done else start)
 
 
-def _bars(chart: _Chart, splits: pd.DataFrame, done: date | None) -> tuple[pd.DataFrame, tuple[Issue, ...]]:
-    frame = chart.rows.assign(symbol=chart.symbol)
-    frame = frame[frame["date"] <= pd.Timestamp(done or date.min)].reset_index(drop=True)
+def _within(days: pd.Series, start: date, end: date) -> pd.Series:
+    return (days >= pd.Timestamp(start)) & (days < pd.Timestamp(end))
+
+
+def _bars(chart: _Chart, splits: pd.DataFrame, start: date, end: date) -> tuple[pd.DataFrame, tuple[Issue, ...]]:
+    frame = chart.rows[_within(chart.rows["date"], start, end)].assign(symbol=chart.symbol).reset_index(drop=True)
     prices = frame[PRICES]
     missing = prices.isna().any(axis=1)
     zero = (prices <= 0).any(axis=1) & ~missing
@@ -496,7 +498,7 @@ def _bars(chart: _Chart, splits: pd.DataFrame, done: date | None) -> tuple[pd.Da
         *_left_out(chart.symbol, frame[crooked & ~missing & ~zero], "whose high or low contradicts its open or close", "crooked"),
     ]
     frame = frame[~missing & ~zero & ~crooked]
-    usable, notes = _adjusted_splits(chart, frame, splits)
+    usable, notes = _adjusted_splits(chart, splits)
     frame = as_traded("bars", frame, usable)
     frame[PRICES] = frame[PRICES].apply(_rounded) * _money(chart.symbol, chart.meta)[1]
     frame["volume"] = frame["volume"].round()
@@ -513,9 +515,10 @@ def _left_out(symbol: str, rows: pd.DataFrame, words: str, code: str) -> list[Is
     return [Issue("warning", "bars", message, symbol, len(days), tuple(days[:5]), code=code)]
 
 
-def _adjusted_splits(chart: _Chart, bars: pd.DataFrame, splits: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
+def _adjusted_splits(chart: _Chart, splits: pd.DataFrame) -> tuple[pd.DataFrame, list[Issue]]:
     """Without the splits that Yahoo lists and has not (yet) worked into its prices: there the close itself still falls by the ratio."""
     kept, issues = [], []
+    bars = chart.rows[(chart.rows[PRICES] > 0).all(axis=1)]  # that of a session still running included
     for split in splits.itertuples():
         before, after = bars[bars["date"] < split.ex_date], bars[bars["date"] >= split.ex_date]
         raw = False
@@ -545,18 +548,18 @@ def _splits(chart: _Chart) -> tuple[pd.DataFrame, tuple[Issue, ...]]:
     return frame, (Issue("warning", "splits", words, chart.symbol, len(odd), tuple(odd), code="missing"),) if odd else ()
 
 
-def _dividends(chart: _Chart, splits: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Issue, ...]]:
+def _dividends(chart: _Chart, splits: pd.DataFrame, start: date, end: date) -> tuple[pd.DataFrame, tuple[Issue, ...]]:
     """Cash per share as paid. What a fund distributes of its gains counts as well, unless Yahoo's dividend already holds it."""
     money, factor = _money(chart.symbol, chart.meta)
     rows, foreign, gains = [], [], []
-    for event in _events(chart, "dividends"):
+    for event in (each for each in _events(chart, "dividends") if start <= each["day"] < end):
         stated = str(event.get("currency") or "")
         of, scale = (HUNDREDTHS.get(stated, stated), 0.01 if stated in HUNDREDTHS else 1.0) if stated else (money, factor)
         if of != money:
             foreign.append(f"{event['day']} {stated}")
         elif event.get("amount"):
             rows.append((event["day"], float(event["amount"]) * scale))
-    for event in _events(chart, "capitalGains"):
+    for event in (each for each in _events(chart, "capitalGains") if start <= each["day"] < end):
         paid = sum(amount for day, amount in rows if day == event["day"])
         if event.get("amount") and not _holds_gain(chart, event["day"], paid / factor, float(event["amount"])):
             rows.append((event["day"], float(event["amount"]) * factor))
