@@ -350,8 +350,9 @@ class CachedSource:
                 answer = question()
             except RateLimited as error:
                 ahead = (error.retry_at - self._now()).total_seconds() if error.retry_at else 0.0
-                if not waits or ahead > max(self._patience):
-                    raise self._breaker.error(self._breaker.open(_plain(error), until=error.retry_at)) from error
+                long = ahead > max(self._patience, default=0.0)
+                if long or not waits:  # a short pause that was kept in vain, again and again, becomes the long one
+                    raise self._breaker.error(self._breaker.open(_plain(error), until=error.retry_at if long else None)) from error
                 self._sleep(max(ahead, waits.pop(0) * random.uniform(0.8, 1.2)))
             except (SourceDown, BadResponse) as error:
                 if not again:

@@ -418,6 +418,10 @@ def test_a_pause_of_seconds_is_waited_for_and_one_of_years_is_cut_to_a_day(tmp_p
     world.faults = [RateLimited("Soon.", retry_at=world.now + timedelta(seconds=5))]
     assert len(cached(world, tmp_path).fetch("news", "AAA", JAN, FEB).frame)
     assert world.slept == [pytest.approx(5)]
+    world.faults = [RateLimited("Soon, soon.", retry_at=world.now + timedelta(seconds=5)) for _ in range(4)]
+    with pytest.raises(RateLimited) as caught:
+        cached(world, tmp_path / "other").fetch("news", "AAA", FEB, MAR)
+    assert caught.value.retry_at == world.now + timedelta(minutes=15)
     world.faults = [RateLimited("Never.", retry_at=world.now + timedelta(days=4000))]
     with pytest.raises(RateLimited) as caught:
         cached(world, tmp_path).fetch("news", "AAA", FEB, MAR)
