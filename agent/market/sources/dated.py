@@ -15,12 +15,12 @@ SENTENCE = re.compile(rf"(?s)(.{{20,{TITLE}}}?)(?:\s*\n\s*|(?<=[.!?])\s+(?=[\"'A
 
 
 def headline(text: str) -> tuple[str, str]:
-    """A text as (title, rest): its first sentence or line where that is short, else its first words."""
+    """A text as (title, rest): its first sentence (without the full stop) or line where that is short, else its first words."""
     text = text.strip()
     if len(text) <= TITLE and "\n" not in text:
         return text, ""
     if found := SENTENCE.match(text):
-        return found[1].strip(), found[2].strip()
+        return found[1].strip().removesuffix("."), found[2].strip()
     head = text[:TITLE].replace("\n", " ")
     cut = head.rfind(" ") if " " in head[TITLE // 2 :] else TITLE
     return head[:cut].strip(), text[cut:].strip()

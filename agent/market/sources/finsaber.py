@@ -229,6 +229,8 @@ class FinsaberSource(Local):
                 missing = [column for column in needed if column not in source.schema.names]
                 if missing:
                     raise SpecError(f"{self._name(path)}: column {', '.join(missing)} is missing.", field=FIELD)
+                if odd := [column for column in needed if column.endswith("_text") and not _is_text(source.schema.field(column).type)]:
+                    raise SpecError(f"{self._name(path)}: column {odd[0]} holds {source.schema.field(odd[0]).type}, not text.", field=FIELD)
                 columns = [*needed, *([wanted] if wanted in source.schema.names else [])]
                 of_ticker = _symbol(source.schema).isin(list(raw))
                 for batch in source.to_batches(columns=columns, filter=of_ticker, batch_size=BATCH):
@@ -236,7 +238,7 @@ class FinsaberSource(Local):
                     if size > MAX_BYTES:
                         raise SpecError(f"{self._name(path)}: more than {MAX_BYTES // 2**20} MB for one ticker.", field=FIELD)
                     if batch.num_rows:
-                        frames.append(batch.to_pandas())
+                        frames.append(batch.to_pandas(ignore_metadata=True))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({column: pd.Series(dtype="str") for column in needed})
 
     def _parts(self, name: str) -> list[tuple[int, Path]]:
@@ -276,6 +278,12 @@ def _said(name: str) -> Iterator[None]:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise SpecError(f"{name} cannot be read as Parquet: {reason}.", field=FIELD) from None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
 
 
 def _symbol(schema: pa.Schema) -> pc.Expression:
