@@ -1,5 +1,6 @@
 """What every source owes, whatever it reads: adding one to SOURCES adds its tests here."""
 
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from importlib.util import find_spec
@@ -27,10 +28,12 @@ KEPT = TemporaryDirectory(prefix="folder-source-")
 DTYPES = {"text": "str", "day": "datetime64[us]", "time": "datetime64[us, UTC]"}
 MADE_FOR = {
     "folder": lambda: {"path": _folder()},
+    "upload": lambda: {"dataset": _dataset().name},
     "finmem": lambda: {"path": _finmem()},
     "finsaber": lambda: {"path": _finsaber()},
 }  # options of sources that need some; the others run on their defaults
 PLACES = {
+    "upload": lambda: Place(datasets=_dataset().parent),
     "edgar": lambda: Place(cache=Path(KEPT.name) / "cache", contact="me@example.org", urls={"edgar": _edgar().url}),
     "yahoo": lambda: Place(cache=Path(KEPT.name) / "cache", urls={"yahoo": _yahoo().url}),
     "alpaca_news": lambda: _news_place("alpaca_news"),
@@ -73,6 +76,14 @@ def _folder() -> str:
     pd.DataFrame({"symbol": ["AAA"], "ex_date": ["2024-12-16"], "ratio": [2.0]}).to_csv(where / "splits.csv", index=False)
     pd.DataFrame({"symbol": ["AAA"], "ex_date": ["2024-12-17"], "amount": [0.2]}).to_csv(where / "dividends.csv", index=False)
     return str(where)
+
+
+@lru_cache
+def _dataset() -> Path:
+    """The small folder as a dataset with a name."""
+    where = Path(KEPT.name) / "datasets" / "a small market"
+    shutil.copytree(_folder(), where, ignore=shutil.ignore_patterns("*datasets*", "cache", "finsaber", "*.pkl"))
+    return where
 
 
 @lru_cache

@@ -8,6 +8,7 @@ SOURCES: Registry[Source] = Registry(
     {
         "demo": "agent.market.sources.demo:DemoSource",
         "folder": "agent.market.sources.folder:FolderSource",
+        "upload": "agent.market.sources.upload:UploadSource",
         "yahoo": "agent.market.sources.yahoo:YahooSource",
         "edgar": "agent.market.sources.edgar:EdgarSource",
         "finmem": "agent.market.sources.finmem:FinMemSource",

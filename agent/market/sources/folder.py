@@ -163,9 +163,9 @@ class FolderSource(Local):
 
     def _covered(self, table: str, symbol: str, days: pd.Series) -> Covered:
         """What the manifest states; else from the first to the end of the last day that has a row of the symbol."""
-        stated = self._manifest.covered
+        stated = (self._manifest.covered or {}).get(table)
         if stated is not None:
-            pairs = [(_utc(low), _utc(high)) for low, high in stated.get(table, {}).get(symbol, [])]
+            pairs = [(_utc(low), _utc(high)) for low, high in stated.get(symbol, [])]
             return union(tuple(pair for pair in pairs if pair[0] < pair[1]))
         if days.empty:
             return ()
