@@ -5,7 +5,7 @@ import streamlit as st
 from agent.errors import RecollectError, SpecError
 from agent.spec import RunSpec
 from services import drafts, runs
-from ui import page, pickers, run_form, text
+from ui import page, pickers, run_form, run_market, text
 
 page.start("New run", __file__)
 
@@ -60,9 +60,10 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.button("Start over", key="afresh", on_click=run_form.afresh, type="tertiary", icon=":material/restart_alt:")
 
 form = run_form.Form(key=key, copied=copied)
-offer = run_form.market(form)
+offer = run_market.market(form)
 if offer is not None:
     run_form.windows(form, offer)
+    run_market.strip(form)
 run_form.trader(form)
 run_form.memory(form)
 run_form.money(form)
@@ -74,6 +75,7 @@ with run_form.section("Plan and preflight"):
         pressed = st.button("Start the run", key="start", type="primary", icon=":material/play_arrow:", disabled=not ready)
         if st.button("Check again", key="recheck", icon=":material/refresh:"):
             run_form.look_again()
+            run_market.forget()
             st.rerun()
     if pressed and spec is not None:
         start(form, spec)

@@ -6,26 +6,23 @@ Promise: what a person typed is judged field by field, so that each sentence can
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 
 from agent.errors import NoData, SpecError, Unavailable
 from agent.llm.base import Health
 from agent.market.sessions import Calendar
-from agent.market.sources import SOURCES
-from agent.market.sources.base import Listing, Source
+from agent.market.sources.base import Listing
 from agent.memory.layers import PRESETS
 from agent.records import Record
 from agent.registry import unknown
 from agent.spec import RunSpec, Window, explain
-from services import health, runs, wiring
+from services import health, runs
+from services.market_data import Choice
 
-MONTHLY_FROM_DAYS = 100  # windows up to this long are shown session by session
 MEASURED_DAYS = 200  # how many recorded days of an earlier run make up a pace
-COVERED = ("bars", "news", "filings")
 
 
 class Finding(Record):
@@ -57,9 +54,9 @@ class Served(Record):
 # ---------------------------------------------------------------------------------------------------------------- what there is
 
 
-def offer(source: str, options: Mapping[str, Any]) -> Offer:
-    """Every ticker of the source; SpecError, NoData or Unavailable when it cannot be read."""
-    made = _source(source, options)
+def offer(choice: Choice) -> Offer:
+    """Every ticker of a source that lists them; SpecError, NoData or Unavailable when it cannot be read."""
+    made = choice.open()
     listings = tuple(made.listings())
     if not listings:
         raise NoData("The source has no ticker; its price table is empty.", field="source")
@@ -68,9 +65,11 @@ def offer(source: str, options: Mapping[str, Any]) -> Offer:
     return Offer(listings=listings, note=made.note, first=min(firsts, default=None), last=max(lasts, default=None))
 
 
-def _source(name: str, options: Mapping[str, Any]) -> Source:
-    plug: Any = SOURCES.load(name)
-    return plug(wiring.options(name, plug, options))
+def open_offer(listings: Sequence[Listing], *, note: str = "") -> Offer:
+    """What a source that any ticker may be asked of can serve of these: up to the last completed session."""
+    done = Calendar(listings[0].exchange).last_closed(datetime.now(UTC))
+    firsts = [item.first for item in listings if item.first]
+    return Offer(listings=tuple(listings), note=note, first=max(firsts, default=None), last=done.day if done else None)
 
 
 def served(base_url: str = "") -> Served:
@@ -148,46 +147,6 @@ def is_custom(spec: RunSpec) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------------- what it would be
-
-
-def coverage(source: str, options: Mapping[str, Any], tickers: Sequence[str], start: date, end: date) -> pd.DataFrame:
-    """ticker, table (bars, news, filings), period (its first day), label, count, full: rows readable in each period of [start, end].
-
-    Periods are sessions for short windows and months for longer ones. ``full`` is the number of sessions for bars, the largest count of
-    the row for the rest. Rows of a session are those that became readable since the close before it.
-    """
-    made, when = _source(source, options), Calendar()
-    sessions = [session.day for session in when.sessions(start, end)]
-    monthly = (end - start).days > MONTHLY_FROM_DAYS
-    period = {day: day.replace(day=1) if monthly else day for day in sessions}
-    periods = list(dict.fromkeys(period.values()))
-    expected = pd.Series([period[day] for day in sessions]).value_counts()
-    rows: list[dict[str, Any]] = []
-    for ticker in tickers:
-        for table in COVERED:
-            places = [period.get(day) for day in _usable(made, table, ticker, start, end, when)]
-            counts = pd.Series(places, dtype=object).value_counts()
-            full = int(counts.max()) if len(counts) else 0
-            rows += [
-                {
-                    "ticker": ticker,
-                    "table": table,
-                    "period": first,
-                    "label": f"{first:%Y-%m}" if monthly else str(first),
-                    "count": int(counts.get(first, 0)),
-                    "full": int(expected[first]) if table == "bars" else full,
-                }
-                for first in periods
-            ]
-    return pd.DataFrame(rows)
-
-
-def _usable(source: Source, table: str, ticker: str, start: date, end: date, when: Calendar) -> list[date]:
-    """The session at whose close each row of ``table`` could first be used."""
-    frame = source.fetch(table, ticker, start, end + timedelta(days=1)).frame
-    if table == "bars":
-        return [stamp.date() for stamp in frame["date"]]
-    return [when.session_of(stamp.to_pydatetime()) for stamp in frame["available_at"]]
 
 
 def estimate_s(spec: RunSpec, sessions: int) -> float | None:

@@ -15,9 +15,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from agent.errors import NoData, RecollectError, SpecError
+from agent.errors import RecollectError
 from agent.llm import BACKENDS
-from agent.market.sources import SOURCES
 from agent.memory import EMBEDDERS
 from agent.memory.layers import PRESETS
 from agent.spec import Execution, Profile, RunSpec, Window
@@ -25,14 +24,19 @@ from agent.strategies import STRATEGIES
 from services import drafts, runs
 from services.drafts import Offer
 from services.runs import Preflight
-from ui import cards, draw, format, forms, page, pickers, text
-from ui.charts.coverage import MOST_TICKERS
-from ui.charts.coverage import coverage as coverage_chart
+from ui import cards, format, forms, page, pickers, text
 
 AS_COPIED = "as in the copied run"
 WORDS = {  # what the choices mean, where their names do not say it
     "demo": "demo · a synthetic market with a planted signal, offline",
-    "folder": "folder · your own prices, news and filings as Parquet or CSV",
+    "folder": "folder · prices, news and filings as Parquet or CSV on this machine",
+    "yahoo": "yahoo · real prices, dividends, splits and recent news, no key",
+    "edgar": "edgar · 10-K and 10-Q with their figures, from the SEC, no key",
+    "upload": "upload · a dataset you imported or kept",
+    "finmem": "finmem · an env_data.pkl of FinMem",
+    "finsaber": "finsaber · FINSABER's Parquet folder",
+    "alpaca_news": "alpaca_news · news since 2015, with your key",
+    "finnhub_news": "finnhub_news · news of the last year, with your key",
     "memory": "memory · the agent with layered memory",
     "hold": "hold · buy and hold, no model",
     "rules": "rules, no LLM · offline and deterministic",
@@ -101,74 +105,7 @@ def section(title: str, lead: str = "") -> Any:
     return here
 
 
-# ------------------------------------------------------------------------------------------------------------------ the market
-
-
-def market(form: Form) -> Offer | None:
-    """Source, its options, and the tickers it offers."""
-    with section("1  Market"):
-        name = form.choose(
-            "source", "Source", list(SOURCES), value=form.given.get("source", "demo"), help="Where prices, news and filings come from."
-        )
-        mine = form.given.get("source_options") if name == form.given.get("source") else None
-        values = form.options("source_options", SOURCES.load(name), values=mine or {}, where=name)
-        form.place("source", "source_options")
-        form.data |= {"source": name, "source_options": values}
-        offer = _offered(form, name, values)
-        if offer is None:
-            form.whole = False
-            return None
-        if offer.note:
-            st.badge(text.label(offer.note), color="orange", icon="⚠️", help="What a run earns here says nothing about real markets.")
-        form.data["tickers"] = _tickers(form, offer)
-        form.place("tickers")
-        return offer
-
-
-def _offered(form: Form, name: str, values: Mapping[str, Any]) -> Offer | None:
-    if not form.whole:
-        return None
-    try:
-        return listed(name, json.dumps(values, sort_keys=True, default=str))
-    except (SpecError, NoData) as error:
-        form.say("source", str(error))
-    except RecollectError as error:
-        page.banner(error)
-    return None
-
-
-def _tickers(form: Form, offer: Offer) -> list[str]:
-    """Tickers with their company, and a table of what was chosen: name, exchange, currency, first and last day."""
-    known = {item.ticker: item for item in offer.listings}
-    wanted = [name for name in form.given.get("tickers", ()) if name in known] or list(known)[:1]
-    chosen = st.multiselect(
-        "Tickers",
-        list(known),
-        default=wanted,
-        key=f"{form.key}.tickers.{_digest(form.data)}",
-        format_func=lambda name: f"{text.label(name)} · {text.label(known[name].name)}" if known[name].name else text.label(name),
-        help="One run may trade several: the capital is split equally, and each has a memory of its own.",
-        max_selections=50,
-        placeholder="Choose one or more",
-        **KEPT,
-    )
-    if chosen:
-        rows = [known[name] for name in chosen]
-        frame = pd.DataFrame(
-            {
-                "ticker": [item.ticker for item in rows],
-                "name": [text.clean(item.name, longest=80) for item in rows],
-                "exchange": [item.exchange for item in rows],
-                "currency": [item.currency for item in rows],
-                "first day": [format.day(item.first) for item in rows],
-                "last day": [format.day(item.last) for item in rows],
-            }
-        )
-        st.dataframe(frame, hide_index=True, key=f"{form.key}.chosen", alt="The chosen tickers", height=min(6, len(rows)) * 35 + 38)
-    return list(chosen)
-
-
-def _digest(data: Mapping[str, Any]) -> str:
+def digest(data: Mapping[str, Any]) -> str:
     """Another source is another set of widgets: a value of one is not a choice of the other."""
     return hashlib.sha1(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
@@ -180,7 +117,7 @@ def windows(form: Form, offer: Offer) -> None:
     """Train and test window, bounded by the data, and what the data hold in them."""
     with section("2  Windows", "Learn first, then trade. Both ends are included; the agent gets hindsight only in training."):
         learn, trade = _first_windows(form, offer)
-        at = f"{form.key}.window.{_digest({key: form.data[key] for key in ('source', 'source_options')})}"
+        at = f"{form.key}.window.{digest({key: form.data[key] for key in ('source', 'source_options')})}"
         bounds = _bounds(offer, learn, trade)
 
         def day(place: Any, label: str, value: date, *, off: bool = False) -> Any:
@@ -195,7 +132,6 @@ def windows(form: Form, offer: Offer) -> None:
         form.data["train"] = {"start": ends[0], "end": ends[1]} if trains else None
         form.data["test"] = {"start": ends[2], "end": ends[3]}
         form.place("train", "test", "start", "end")
-        _strip(form)
 
 
 def _first_windows(form: Form, offer: Offer) -> tuple[Window, Window]:
@@ -211,26 +147,6 @@ def _bounds(offer: Offer, *shown: Window) -> dict[str, Any]:
     firsts = [offer.first or date(1990, 1, 1), *(window.start for window in shown)]
     lasts = [offer.last or date(2039, 12, 31), *(window.end for window in shown)]
     return {"min_value": min(firsts), "max_value": max(lasts)}
-
-
-def _strip(form: Form) -> None:
-    """How many sessions, news and filings lie in the windows, ticker by ticker."""
-    learn, trade, tickers = form.data["train"], form.data["test"], form.data["tickers"]
-    ends = [*(learn or trade).values(), *trade.values()]
-    if not tickers or any(not isinstance(day, date) for day in ends) or ends[0] > ends[3]:
-        return
-    try:
-        frame = covered(
-            form.data["source"], json.dumps(form.data["source_options"], default=str), tuple(tickers[:MOST_TICKERS]), ends[0], ends[3]
-        )
-    except RecollectError:
-        return  # the preflight says what is wrong with the data, in the same words
-    marks = [(str(trade["start"]), "test"), *([(str(learn["start"]), "train")] if learn else [])]
-    draw.chart(
-        coverage_chart(frame, dark=draw.dark(), marks=marks), key=f"{form.key}.coverage", alt="Bars, news and filings over the windows"
-    )
-    more = f" The first {MOST_TICKERS} of {len(tickers)} tickers." if len(tickers) > MOST_TICKERS else ""
-    st.caption(f"Darker is fuller, a gap is nothing at all; hover for counts.{more}")
 
 
 # -------------------------------------------------------------------------------------------------------------- who decides
@@ -443,16 +359,6 @@ def checklist(form: Form, found: Preflight) -> None:
 # ---------------------------------------------------------------------------------------------- what takes a moment to find out
 
 
-@st.cache_data(ttl=120, max_entries=16, show_spinner="Reading the source …")
-def listed(source: str, options: str) -> Offer:
-    return drafts.offer(source, json.loads(options))
-
-
-@st.cache_data(ttl=120, max_entries=16, show_spinner="Counting bars, news and filings …")
-def covered(source: str, options: str, tickers: tuple[str, ...], start: date, end: date) -> pd.DataFrame:
-    return drafts.coverage(source, json.loads(options), tickers, start, end)
-
-
 @st.cache_data(ttl=20, max_entries=8, show_spinner="Asking the Ollama server …")
 def served(base_url: str) -> drafts.Served:
     return drafts.served(base_url)
@@ -468,7 +374,7 @@ def checked(spec: str) -> tuple[Preflight, float | None]:
 
 def look_again() -> None:
     """Forget what was found out: the data or the server may have changed."""
-    for found in (listed, covered, served, checked):
+    for found in (served, checked):
         found.clear()
 
 

@@ -52,30 +52,6 @@ def test_a_memory_is_custom_only_where_it_differs_from_its_preset():
         drafts.memory("no such preset", "hashing", {})
 
 
-def test_coverage_counts_every_row_of_the_window_once_and_knows_how_many_sessions_there_are():
-    start, end = date(2022, 1, 3), date(2022, 12, 30)
-    frame = drafts.coverage("demo", {}, ["DMAUR", "DMCEL"], start, end)
-    assert sorted(set(frame["label"])) == [f"2022-{month:02d}" for month in range(1, 13)]
-    spec = RunSpec.read({"tickers": ["DMAUR"], "test": {"start": start, "end": end}})
-    tape = wiring.market(spec, Calendar()).tapes["DMAUR"]
-    bars = frame[(frame["ticker"] == "DMAUR") & (frame["table"] == "bars")]
-    assert bars["count"].sum() == sum(start <= bar.day <= end for bar in tape.bars) == 251
-    assert list(bars["full"]) == [20, 19, 23, 20, 21, 21, 20, 23, 21, 21, 21, 21], "New York sessions of 2022, month by month"
-    filings = frame[(frame["ticker"] == "DMAUR") & (frame["table"] == "filings")]
-    assert filings["count"].sum() == sum(start <= Calendar().session_of(item.available_at) <= end for item in tape.filings)
-
-
-def test_a_short_window_is_covered_session_by_session_and_news_after_a_close_counts_for_the_next_session():
-    frame = drafts.coverage("demo", {}, ["DMAUR"], date(2022, 1, 14), date(2022, 1, 19))
-    assert sorted(set(frame["label"])) == ["2022-01-14", "2022-01-18", "2022-01-19"], "the 17th is a holiday"
-    assert set(frame[frame["table"] == "bars"]["count"]) == {1}
-    spec = RunSpec.read({"tickers": ["DMAUR"], "test": {"start": "2022-01-14", "end": "2022-01-19"}})
-    times = [item.available_at for item in wiring.market(spec, Calendar()).tapes["DMAUR"].news]
-    friday, tuesday = (datetime(2022, 1, day, 21, tzinfo=UTC) for day in (14, 18))  # the close in New York
-    news = frame[frame["table"] == "news"].set_index("label")["count"]
-    assert news["2022-01-18"] == sum(friday < moment <= tuesday for moment in times) > 0
-
-
 def test_an_ollama_that_is_not_there_is_a_sentence_with_its_cure_and_never_an_error():
     found = drafts.served("http://127.0.0.1:9")
     assert not found.health.ok and found.models == () and "ollama serve" in found.health.cure
