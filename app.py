@@ -27,6 +27,9 @@ navigation = st.navigation(
             st.Page("pages/days.py", title="Days", icon=":material/calendar_month:"),
             st.Page("pages/memory.py", title="Memory", icon=":material/neurology:"),
         ],
+        "Across runs": [
+            st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),
+        ],
     }
 )
 page.frame()
