@@ -11,6 +11,7 @@ currency, or makes no sense (a loss under a price/earnings ratio), there is no f
     return_on_equity, debt_to_equity             twelve months' net income, or long-term debt, over equity at the newest balance sheet
     market_cap, price_to_earnings, price_to_sales, price_to_book      with the newest close
 
+"Latest" is the newest period that any report gives for the figure: where that one cannot be worked out, an older one does not stand in.
 A quarter is taken as reported. Where it is not (fourth quarters rarely are, and cash flows are reported since the year's start) it is
 derived: annual less nine months, nine months less half a year, half a year less a quarter. Twelve months are the annual figure, else
 annual + year to date - year to date a year before, else four quarters.
@@ -23,6 +24,7 @@ newest report, or the diluted average where no report gives them.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -43,6 +45,8 @@ FLOWS = (
     *(*EPS, "shares_diluted", "operating_cash_flow", "capex"),
 )
 BALANCES = ("shares_outstanding", "equity", "long_term_debt")
+
+NEVER = date(1900, 1, 1)
 
 Values = dict[date, "Value"]  # period end -> value
 Book = dict[str, dict[int, Values]]  # field -> months, 0 for a day's balance -> values
@@ -99,22 +103,23 @@ def _reported(facts: Mapping[Period, Fact], growth: Callable[[date], float]) -> 
     """The figures that need no price, and ``shares`` and ``equity`` for those that do. ``growth``: what a share of a day has become."""
     book = _book(facts.values(), growth)
     revenue, cost, gross, operating, income = (_quarters(book[field]) for field in FLOWS[:5])
-    year = {field: _twelve_months(book[field]) for field in ("revenue", "net_income", *EPS, "operating_cash_flow", "capex")}
-    equity = book["equity"][0]
+    sold, cash, equity = _newest_end(book["revenue"]), _newest_end(book["operating_cash_flow"]), _newest(book["equity"][0])
+    kept = gross.get(sold) or _made(operator.sub, revenue.get(sold), cost.get(sold))
+    earned = _twelve_months(book["net_income"])
     found = {
-        "revenue_growth": _growth(revenue),
-        "earnings_growth": _growth(income),
-        "gross_margin": _newest(_ratios(_pairs(revenue, cost, lambda sold, paid: sold - paid) | gross, revenue)),
-        "operating_margin": _newest(_ratios(operating, revenue)),
-        "net_margin": _newest(_ratios(income, revenue)),
-        "revenue_ttm": _newest(year["revenue"]),
-        "net_income_ttm": _newest(year["net_income"]),
-        "eps_ttm": _newest(year["eps_basic"] | year["eps_diluted"]),
-        "free_cash_flow": _newest(_pairs(year["operating_cash_flow"], year["capex"], lambda earned, spent: earned - abs(spent))),
-        "return_on_equity": _ratio(_newest(year["net_income"]), _newest(equity)),
-        "debt_to_equity": _newest(_ratios(book["long_term_debt"][0], equity)),
-        "shares": _newest(book["shares_outstanding"][0]) or _newest(_quarters(book["shares_diluted"], derive=False)),
-        "equity": _newest(equity),
+        "revenue_growth": _growth(revenue, sold),
+        "earnings_growth": _growth(income, _newest_end(book["net_income"])),
+        "gross_margin": _ratio(kept, revenue.get(sold)),
+        "operating_margin": _ratio(operating.get(sold), revenue.get(sold)),
+        "net_margin": _ratio(income.get(sold), revenue.get(sold)),
+        "revenue_ttm": _twelve_months(book["revenue"]),
+        "net_income_ttm": earned,
+        "eps_ttm": _twelve_months(book["eps_diluted"]) or _twelve_months(book["eps_basic"]),
+        "free_cash_flow": _made(_free, _twelve_months(book["operating_cash_flow"]), _twelve_months(book["capex"], cash)),
+        "return_on_equity": _ratio(earned, equity),
+        "debt_to_equity": _ratio(book["long_term_debt"][0].get(equity.period_end), equity) if equity else None,
+        "shares": _newest(book["shares_outstanding"][0]) or _newest(book["shares_diluted"][3] | book["shares_diluted"][12]),
+        "equity": equity,
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -138,30 +143,22 @@ def _book(facts: Iterable[Fact], growth: Callable[[date], float]) -> Book:
     return book
 
 
-def _quarters(spans: Mapping[int, Values], *, derive: bool = True) -> Values:
+def _quarters(spans: Mapping[int, Values]) -> Values:
     """Single quarters by their end: as reported, else a longer period less the shorter one that began with it."""
     found = dict(spans[3])
-    for months in (6, 9, 12) if derive else ():
+    for months in (6, 9, 12):
         for end, whole in spans[months].items():
             before = _near(spans[months - 3], end - timedelta(days=DAYS[3]))
             if before is not None and _near(spans[3], end) is None:
-                rest = _made(lambda a, b: a - b, whole, before, fresh=end)
+                rest = _made(operator.sub, whole, before, fresh=end)
                 found |= {end: rest} if rest is not None else {}
     return found
 
 
-def _twelve_months(spans: Mapping[int, Values]) -> Values:
-    """Sums of the twelve months that end with each period; of older ones than could be fresh at any later day none are made."""
-    found = dict(spans[12])
-    quarters = _quarters(spans)
-    ends = {*quarters, *spans[6], *spans[9]} - set(found)
-    for end in ends:
-        if end < max(ends) - timedelta(days=STALE_DAYS):
-            continue
-        total = _rolled(spans, end) or _four(quarters, end)
-        if total is not None:
-            found[end] = total
-    return found
+def _twelve_months(spans: Mapping[int, Values], end: date | None = None) -> Value | None:
+    """The sum of the twelve months up to ``end``, the newest that any report gives where none is asked for."""
+    end = end or _newest_end(spans)
+    return spans[12].get(end) or _rolled(spans, end) or _four(_quarters(spans), end)
 
 
 def _rolled(spans: Mapping[int, Values], end: date) -> Value | None:
@@ -179,13 +176,17 @@ def _four(quarters: Values, end: date) -> Value | None:
     return _made(lambda *amounts: math.fsum(amounts), *parts, fresh=end)
 
 
-def _growth(quarters: Values) -> Value | None:
-    """The newest quarter against the one a year before."""
-    now = _newest(quarters)
-    then = _near(quarters, now.period_end - timedelta(days=DAYS[12])) if now else None
-    if now is None or then is None or then.amount <= 0:
+def _growth(quarters: Values, end: date) -> Value | None:
+    """The quarter that ends with ``end`` against the one a year before."""
+    then = _near(quarters, end - timedelta(days=DAYS[12]))
+    if then is None or then.amount <= 0:
         return None
-    return _made(lambda a, b: a / b - 1, now, then, fresh=now.period_end, ratio=True)
+    return _made(lambda now, before: now / before - 1, quarters.get(end), then, fresh=end, ratio=True)
+
+
+def _free(earned: float, spent: float) -> float:
+    """Some sources write capital expenditure as a negative flow, others as an amount."""
+    return earned - abs(spent)
 
 
 # ------------------------------------------------------------------------------------------------------- with today's price
@@ -235,16 +236,12 @@ def _ratio(top: Value | None, base: Value | None) -> Value | None:
     return _made(lambda a, b: a / b, top, base, ratio=True) if base is not None and base.amount > 0 else None
 
 
-def _ratios(tops: Values, bases: Values) -> Values:
-    return {end: value for end, top in tops.items() if (value := _ratio(top, bases.get(end))) is not None}
-
-
-def _pairs(ones: Values, others: Values, combine: Callable[[float, float], float]) -> Values:
-    return {end: value for end, one in ones.items() if (value := _made(combine, one, others.get(end))) is not None}
-
-
 def _newest(values: Values) -> Value | None:
     return values[max(values)] if values else None
+
+
+def _newest_end(spans: Mapping[int, Values]) -> date:
+    return max((end for values in spans.values() for end in values), default=NEVER)
 
 
 def _near(values: Values, day: date) -> Value | None:

@@ -282,11 +282,11 @@ def _load(source: Source, listing: Listing, start: date, end: date, calendar: Ca
             continue
         begin = min(since, facts_since) if table in ("fundamentals", "splits") else since
         fetched = source.fetch(table, ticker, begin, end + timedelta(days=1))
-        frames[table] = fetched.frame
+        frames[table] = _in_order(table, fetched.frame)
         covered[table] = tuple((low.to_pydatetime(), high.to_pydatetime()) for low, high in fetched.covered)
         issues += fetched.issues
         found = tables.inspect(
-            table, fetched.frame, symbol=ticker, calendar=calendar, splits=frames.get("splits"), dividends=frames.get("dividends")
+            table, frames[table], symbol=ticker, calendar=calendar, splits=frames.get("splits"), dividends=frames.get("dividends")
         )
         issues += found
         tables.refuse_errors(found)
@@ -297,6 +297,13 @@ def _load(source: Source, listing: Listing, start: date, end: date, calendar: Ca
         raise NoData(f"{ticker} has no price from {start} to {end}{known}.", field="tickers")
     issues += _uncovered(ticker, tape, start, end, calendar)
     return tape, issues
+
+
+def _in_order(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Bars by day, whatever order the source has them in: everything after this counts on it."""
+    if table != "bars" or frame["date"].is_monotonic_increasing:
+        return frame
+    return frame.sort_values("date", kind="stable", ignore_index=True)
 
 
 @lru_cache
@@ -379,15 +386,12 @@ R = TypeVar("R")
 
 
 def _bars(frame: pd.DataFrame) -> list[Bar]:
-    """In the order of their days. One day twice would let the later row hide the earlier, so it is refused."""
+    """One day twice would let the later row hide the earlier, so it is refused."""
     names = ("open", "high", "low", "close", "volume")
     bars = _records(BARS, "bars", frame, day=_days(frame, "date"), **{name: frame[name].tolist() for name in names})
-    days = [bar.day for bar in bars]
-    if any(day >= later for day, later in itertools.pairwise(days)):
-        bars.sort(key=lambda bar: bar.day)
-        doubled = next((one.day for one, other in itertools.pairwise(bars) if one.day == other.day), None)
-        if doubled:
-            raise SpecError(f"The source delivers {frame['symbol'].iloc[0]} twice on {doubled}.", field="tickers")
+    doubled = next((one.day for one, other in itertools.pairwise(bars) if one.day >= other.day), None)
+    if doubled:
+        raise SpecError(f"The source delivers {frame['symbol'].iloc[0]} twice on {doubled}.", field="tickers")
     return bars
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from agent.market.fundamentals import snapshot
+from agent.market.fundamentals import MONTHS, STALE_DAYS, snapshot
 from agent.market.sessions import Calendar
 from agent.market.view import Market, Tape
 from agent.records import Bar, Fact, Figure, Split
 
 XNYS = Calendar()
-ENDS = {"quarterly": 3, "half": 6, "nine_months": 9, "annual": 12}
 
 
 def fact(field: str, value: float, end: str, *, timeframe: str = "quarterly", filed: str = "", unit: str = "USD", at: str = "") -> Fact:
@@ -196,6 +199,14 @@ def test_what_makes_no_sense_is_absent_and_never_zero():
     assert snapshot(market([]).view(XNYS.session(date(2025, 6, 2)).close_at), "AAA") == ()
 
 
+def test_an_older_period_does_not_stand_in_for_the_newest_one():
+    newer = [fact("revenue", 140.0, "2025-09-30"), fact("equity", 99.0, "2025-09-30", timeframe="instant")]  # June's quarter is missing
+    found = values(market([*whole_company(), *newer]), "2025-11-03")
+    assert found["revenue_growth"] == pytest.approx(140 / 120 - 1)
+    assert not {"revenue_ttm", "net_margin", "gross_margin", "price_to_sales", "debt_to_equity"} & set(found)
+    assert found["net_income_ttm"] == 48.5  # of income nothing newer was reported
+
+
 def test_figures_older_than_fifteen_months_are_gone():
     facts = whole_company()
     assert "revenue_ttm" in values(market(facts, last="2026-08-31"), "2026-06-30")
@@ -215,3 +226,94 @@ def test_no_valuation_in_another_currency_or_on_an_old_price():
 def test_the_diluted_average_stands_in_where_no_report_counts_the_shares():
     facts = [f for f in whole_company() if f.field != "shares_outstanding"] + [fact("shares_diluted", 110.0, "2025-03-31", unit="shares")]
     assert values(market(facts, close=10.0), "2025-06-02")["market_cap"] == 1100.0
+
+
+FIELDS = (
+    *("revenue", "cost_of_revenue", "gross_profit", "operating_income", "net_income", "eps_diluted", "equity", "long_term_debt"),
+    *("shares_outstanding", "shares_diluted", "operating_cash_flow", "capex", "goodwill"),
+)
+some_fact = st.builds(
+    lambda field, value, quarter, timeframe, wait: fact(
+        field,
+        value,
+        str((pd.Period("2022Q4") + quarter).end_time.date()),
+        timeframe=timeframe,
+        at=str((pd.Period("2022Q4") + quarter).end_time.date() + timedelta(days=wait)) + "T20:30:00+00:00",
+    ),
+    st.sampled_from(FIELDS),
+    st.floats(-1e12, 1e12, allow_subnormal=False) | st.just(0.0),
+    st.integers(0, 12),
+    st.sampled_from([*MONTHS, "instant", ""]),
+    st.integers(1, 200),
+)
+DAYS = [s.day for s in XNYS.sessions(date(2024, 6, 3), date(2025, 12, 31))]
+some_splits = st.lists(st.builds(Split, ex_date=st.sampled_from(DAYS), ratio=st.sampled_from([0.5, 2.0, 10.0])), max_size=2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(some_fact, max_size=60), some_splits, st.sampled_from(DAYS))
+def test_no_figure_depends_on_a_filing_or_a_split_after_the_cutoff(facts, splits, day):
+    cut = XNYS.session(day).close_at
+    whole = market(facts, splits=tuple(sorted(splits, key=lambda split: split.ex_date)))
+    short = market(
+        [item for item in facts if item.available_at <= cut],
+        splits=tuple(sorted((split for split in splits if split.ex_date <= day), key=lambda split: split.ex_date)),
+    )
+    snapshot(whole.view(XNYS.session(DAYS[-1]).close_at), "AAA")  # nor on what somebody else looked at before
+    found = snapshot(whole.view(cut), "AAA")
+    assert found == snapshot(short.view(cut), "AAA")
+    for figure in found:
+        assert figure.available_at <= cut
+        assert any((item.accession, item.filed) == (figure.accession, figure.filed) for item in facts if item.available_at <= cut)
+        assert cut.date() - timedelta(days=STALE_DAYS) <= figure.period_end
+
+
+def test_the_answer_is_worked_out_once_between_two_filings():
+    found, asked = market(whole_company()), []
+
+    def count(latest, growth):
+        asked.append(len(latest))
+        return len(latest)
+
+    for day in ("2025-04-29", "2025-04-30", "2025-05-01", "2025-05-02", "2025-12-31"):
+        found.view(XNYS.session(date.fromisoformat(day)).close_at).from_facts("AAA", count)
+    assert len(asked) == 2 and asked[0] < asked[1]
+
+
+BUNDLE = Path(__file__).parents[3] / "shared" / "data" / "djia-2025" / "fundamentals.parquet"
+NAMES = {"total_equity": "equity", "cash_from_operations": "operating_cash_flow"}
+
+
+def bundle_facts(symbol: str) -> list[Fact]:
+    rows = pd.read_parquet(BUNDLE).rename(columns=NAMES)
+    rows = rows[(rows["symbol"] == symbol) & rows["available_at"].notna()]
+    return [
+        fact(
+            field,
+            float(row[field]),
+            str(row["period_end"].date()),
+            timeframe=row["timeframe"],
+            filed=str(row["filing_date"].date()),
+            at=row["available_at"].isoformat(),
+        )
+        for _, row in rows.iterrows()
+        for field in FIELDS
+        if field in rows and pd.notna(row[field])
+    ]
+
+
+def test_a_real_company_has_the_figures_its_reports_say():
+    """Against Microsoft's own reports, in billions. Of the bundle's quarters the one up to December 2024 is missing."""
+    if not BUNDLE.is_file():
+        pytest.skip("the bundle of real fundamentals is not on this machine")
+    company = market(bundle_facts("MSFT"), close=460.0)
+    before, spring, summer = values(company, "2025-04-29"), values(company, "2025-05-01"), values(company, "2025-07-31")
+    assert before["revenue_growth"] == pytest.approx(65.585 / 56.517 - 1, abs=1e-4)  # the spring report came out on 30 April
+    assert before["revenue_ttm"] / 1e9 == pytest.approx(62.020 + 61.858 + 64.727 + 65.585, abs=0.01)
+    assert spring["revenue_growth"] == pytest.approx(70.066 / 61.858 - 1, abs=1e-4)
+    assert spring["gross_margin"] == pytest.approx(48.147 / 70.066, abs=1e-3)
+    assert not {"revenue_ttm", "eps_ttm", "price_to_earnings"} & set(spring)  # twelve months with a hole in them are none
+    assert summer["revenue_ttm"] / 1e9 == pytest.approx(281.724, abs=1e-3)
+    assert (summer["eps_ttm"], summer["price_to_earnings"]) == pytest.approx((13.64, 460 / 13.64))
+    assert summer["revenue_growth"] == pytest.approx(76.441 / 64.727 - 1, abs=1e-4)
+    assert summer["market_cap"] / 1e12 == pytest.approx(7.465 * 0.46, abs=1e-3)  # by the diluted average: the bundle counts no shares

@@ -5,15 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import NoData, SpecError
 from agent.market import tables
+from agent.market.fundamentals import snapshot
 from agent.market.indicators import price_state
 from agent.market.sessions import Calendar
 from agent.market.sources.base import TABLES, Fetched, Listing, Local
-from agent.market.view import Market
+from agent.market.view import Market, View
 
 XNYS = Calendar()
 DAYS = [s.day for s in XNYS.sessions(date(2024, 11, 20), date(2025, 1, 31))]
@@ -27,7 +28,8 @@ class TableSource(Local):
     provides = frozenset(TABLES)
     note = "made up"
 
-    def __init__(self, **frames: pd.DataFrame) -> None:
+    def __init__(self, *, covered=(), **frames: pd.DataFrame) -> None:
+        self.covered = covered
         self.frames = {table: tables.conform(table, frame)[0] for table, frame in frames.items()}
 
     def listings(self) -> list[Listing]:
@@ -38,7 +40,7 @@ class TableSource(Local):
         column = tables.DAY_COLUMN.get(table, "available_at")
         when = pd.to_datetime(frame[column], utc=True).dt.tz_localize(None)
         inside = (frame["symbol"] == symbol) & (when >= pd.Timestamp(start)) & (when < pd.Timestamp(end))
-        return Fetched(frame[inside].reset_index(drop=True))
+        return Fetched(frame[inside].reset_index(drop=True), self.covered if table in ("news", "filings") else ())
 
     def fingerprint(self) -> str:
         return "f"
@@ -75,7 +77,28 @@ def filings(stamps) -> pd.DataFrame:
     )
 
 
+def facts(stamps, amount=1.0) -> pd.DataFrame:
+    """The same two figures of one year again and again: each row restates the one before."""
+    rows = [
+        {"field": field, "value": amount + i, "timeframe": timeframe, "filed": s.date(), "accession": f"a{i}", "available_at": s}
+        for i, s in enumerate(stamps)
+        for field, timeframe in (("eps_diluted", "annual"), ("shares_outstanding", "instant"))
+    ]
+    return pd.DataFrame(rows).assign(
+        symbol="AAA",
+        unit="USD",
+        form="10-K",
+        period_start=pd.Timestamp("2023-10-01"),
+        period_end=pd.Timestamp("2024-09-30"),
+        filed=lambda f: pd.to_datetime(f["filed"]),
+        available_at=lambda f: pd.to_datetime(f["available_at"], utc=True),
+    )
+
+
 STAMPS = [XNYS.session(day).close_at + timedelta(seconds=second) for day in DAYS for second in (-1, 0, 1)]
+
+
+COVERED = ((pd.Timestamp("2024-12-01", tz="UTC"), pd.Timestamp("2025-01-20", tz="UTC")),)
 
 
 def market(**changed) -> Market:
@@ -85,8 +108,9 @@ def market(**changed) -> Market:
         "dividends": pd.DataFrame({"symbol": ["AAA"], "ex_date": [pd.Timestamp(DIVIDEND_DAY)], "amount": [0.5]}),
         "news": news(STAMPS),
         "filings": filings(STAMPS[::7]),
+        "fundamentals": facts(STAMPS[::5]),
     }
-    return Market.load(TableSource(**{**frames, **changed}), ["AAA"], start=START, end=END, calendar=XNYS)
+    return Market.load(TableSource(covered=COVERED, **{**frames, **changed}), ["AAA"], start=START, end=END, calendar=XNYS)
 
 
 MARKET = market()
@@ -154,10 +178,7 @@ def test_an_ex_date_on_a_weekend_takes_effect_in_the_next_session_with_a_warning
 def test_the_broker_sees_the_open_and_the_view_has_no_such_door():
     assert MARKET.opening("AAA", date(2024, 12, 10)) == MARKET.view(close(END)).bar("AAA", date(2024, 12, 10)).open
     assert MARKET.opening("AAA", date(2025, 1, 9)) is None
-    assert {name for name in dir(MARKET.view(close(END))) if not name.startswith("_")} == {
-        *("adjusted_bars", "adjusted_closes", "adjusted_volumes", "bar", "bars", "currency", "cutoff", "dividend", "facts", "filings"),
-        *("from_facts", "growth", "news", "priced_at", "session", "sourced", "split"),
-    }
+    assert "opening" not in dir(MARKET.view(close(END)))
 
 
 @given(st.datetimes(datetime(2024, 11, 1), datetime(2025, 2, 28), timezones=st.just(UTC)), st.integers(0, 90))
@@ -179,7 +200,8 @@ def _poisoned(day: date, draw) -> Market:
     later = frame["date"].dt.date > day
     factor = rng.uniform(0.9, 1.1, later.sum())
     frame.loc[later, ["open", "high", "low", "close"]] = frame.loc[later, ["open", "high", "low", "close"]].mul(factor, axis=0)
-    items, reports = news(STAMPS), filings(STAMPS[::7])
+    items, reports, figures = news(STAMPS), filings(STAMPS[::7]), facts(STAMPS[::5])
+    figures.loc[figures["available_at"] > cut, ["value", "accession"]] = [666.0, "POISON"]
     items.loc[items["available_at"] > cut, ["title", "id"]] = [["POISON", f"p{i}"] for i in range((items["available_at"] > cut).sum())]
     reports.loc[reports["available_at"] > cut, "text"] = "POISON"
     actions = {"splits": ("ratio", SPLIT_DAY, 3.0), "dividends": ("amount", DIVIDEND_DAY, 0.5)}
@@ -188,21 +210,122 @@ def _poisoned(day: date, draw) -> Market:
         rows = [{"symbol": "AAA", "ex_date": pd.Timestamp(when), column: value}] if when <= day else []
         rows += [{"symbol": "AAA", "ex_date": pd.Timestamp(d), column: 7.0} for d in DAYS if d > day][:3]
         extra[table] = pd.DataFrame(rows, columns=["symbol", "ex_date", column])
-    return market(bars=frame, news=items, filings=reports, **extra)
+    return market(bars=frame, news=items, filings=reports, fundamentals=figures, **extra)
 
 
-@pytest.mark.parametrize("day", [DAYS[0], date(2024, 11, 29), date(2024, 12, 17), SPLIT_DAY, DIVIDEND_DAY, DAYS[-2]])
+def _everything(view: View) -> dict[str, object]:
+    """What every public name of a View says, asked in every way there is."""
+    some_days = DAYS[::9]
+    asked = {
+        "session": lambda: view.session,
+        "cutoff": lambda: view.cutoff,
+        "currency": lambda: view.currency,
+        "bar": lambda: [view.bar("AAA", day) for day in DAYS],
+        "bars": lambda: [view.bars("AAA", n) for n in (0, 1, 20, 999)],
+        "adjusted_bars": lambda: [view.adjusted_bars("AAA", n) for n in (0, 1, 20, 999)],
+        "adjusted_closes": lambda: view.adjusted_closes("AAA", 999),
+        "adjusted_volumes": lambda: view.adjusted_volumes("AAA", 999),
+        "priced_at": lambda: view.priced_at("AAA"),
+        "growth": lambda: [view.growth("AAA", day) for day in DAYS],
+        "split": lambda: [view.split("AAA", day) for day in DAYS],
+        "dividend": lambda: [view.dividend("AAA", day) for day in DAYS],
+        "news": lambda: [view.news("AAA"), *(view.news("AAA", close(day)) for day in some_days)],
+        "filings": lambda: [view.filings("AAA"), *(view.filings("AAA", close(day)) for day in some_days)],
+        "facts": lambda: view.facts("AAA"),
+        "from_facts": lambda: view.from_facts("AAA", _seen_facts),
+        "sourced": lambda: [view.sourced("AAA", t, at) for t in ("news", "filings", "bars") for at in (None, *map(close, some_days))],
+    }
+    public = {name for name in dir(view) if not name.startswith("_")}
+    assert public == set(asked), "a new way to look needs its line here"
+    return {name: ask() for name, ask in asked.items()} | {"indicators": price_state(view, "AAA"), "fundamentals": snapshot(view, "AAA")}
+
+
+def _seen_facts(latest, growth):
+    return dict(latest), [growth(day) for day in DAYS]
+
+
+CUTS = [DAYS[0], date(2024, 11, 29), date(2024, 12, 17), SPLIT_DAY, DIVIDEND_DAY, DAYS[-2]]
+
+
+@pytest.mark.parametrize("day", CUTS)
 def test_replacing_the_whole_future_changes_nothing_in_the_view(day):
-    clean, poisoned = MARKET.view(close(day)), _poisoned(day, 11).view(close(day))
-    assert "POISON" not in repr((poisoned.news("AAA"), poisoned.filings("AAA")))
-    assert clean.news("AAA") == poisoned.news("AAA")
-    assert clean.filings("AAA") == poisoned.filings("AAA")
-    assert clean.bars("AAA", 999) == poisoned.bars("AAA", 999)
-    assert clean.adjusted_closes("AAA", 999) == poisoned.adjusted_closes("AAA", 999)
-    assert price_state(clean, "AAA") == price_state(poisoned, "AAA")
-    for other in DAYS:
-        assert clean.split("AAA", other) == poisoned.split("AAA", other)
-        assert clean.dividend("AAA", other) == poisoned.dividend("AAA", other)
+    clean, poisoned = _everything(MARKET.view(close(day))), _everything(_poisoned(day, 11).view(close(day)))
+    assert "POISON" not in repr(poisoned)
+    for name, value in clean.items():
+        assert poisoned[name] == value, name
+
+
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_a_later_dividend_split_or_row_changes_nothing_that_was_seen(data):
+    """At any moment of the market, with any later rows added, and whatever was looked at before."""
+    position = data.draw(st.integers(0, len(DAYS) - 2))
+    cut = close(DAYS[position]) + timedelta(seconds=data.draw(st.sampled_from([-3600, -1, 0, 1, 3600])))
+    later = data.draw(st.lists(st.sampled_from(DAYS[position + 1 :]), min_size=1, max_size=3, unique=True))
+    days = [pd.Timestamp(SPLIT_DAY), *(pd.Timestamp(day) for day in later if day != SPLIT_DAY)]
+    splits = pd.DataFrame({"symbol": "AAA", "ex_date": days, "ratio": [3.0, *[7.0] * (len(days) - 1)]})
+    paid = pd.DataFrame({"symbol": "AAA", "ex_date": [pd.Timestamp(DIVIDEND_DAY), *map(pd.Timestamp, later)], "amount": 0.5})
+    after = [close(day) + timedelta(seconds=2) for day in later]
+    grown = market(
+        splits=splits,
+        dividends=paid,
+        news=pd.concat([news(STAMPS), news(after).assign(id=lambda f: "later" + f["id"])]),
+        filings=pd.concat([filings(STAMPS[::7]), filings(after).assign(accession=lambda f: "later" + f["accession"])]),
+        fundamentals=pd.concat([facts(STAMPS[::5]), facts(after, 900.0).assign(accession=lambda f: "later" + f["accession"])]),
+    )
+    if data.draw(st.booleans()):
+        _everything(grown.view(close(END)))  # what somebody looked at later must not linger either
+    then, now = _everything(MARKET.view(cut)) if position else None, _everything(grown.view(cut)) if position else None
+    assert now == then
+
+
+def test_a_market_cut_off_at_a_day_shows_that_day_as_the_whole_one_does():
+    for day in CUTS[2:4]:
+        cut = close(day)
+        rows = {"news": news(STAMPS), "filings": filings(STAMPS[::7]), "fundamentals": facts(STAMPS[::5])}
+        short = market(
+            bars=bars([d for d in DAYS if d <= day]),
+            splits=pd.DataFrame({"symbol": ["AAA"], "ex_date": [pd.Timestamp(SPLIT_DAY)], "ratio": [3.0]})[: int(day >= SPLIT_DAY)],
+            dividends=pd.DataFrame({"symbol": ["AAA"], "ex_date": [pd.Timestamp(DIVIDEND_DAY)], "amount": [0.5]})[
+                : int(day >= DIVIDEND_DAY)
+            ],
+            **{table: frame[frame["available_at"] <= cut] for table, frame in rows.items()},
+        )
+        assert _everything(short.view(cut)) == _everything(MARKET.view(cut))
+
+
+def test_restated_figures_are_all_in_the_facts_and_the_newest_one_counts():
+    view = MARKET.view(close(DAYS[10]))
+    readable = [s for s in STAMPS[::5] if s <= close(DAYS[10])]
+    assert len(view.facts("AAA")) == 2 * len(readable)
+    latest, _ = view.from_facts("AAA", _seen_facts)
+    assert {key[0]: fact.value for key, fact in latest.items()} == {"eps_diluted": len(readable), "shares_outstanding": len(readable)}
+    assert view.facts("AAA")[-1].available_at == max(readable)
+
+
+def test_silence_is_only_silence_where_the_source_looked_the_whole_time():
+    low, high = (stamp.to_pydatetime() for stamp in COVERED[0])
+    inside = MARKET.view(high)
+    assert inside.sourced("AAA", "news", low) and inside.sourced("AAA", "filings", low) and inside.sourced("AAA", "news")
+    assert not inside.sourced("AAA", "news", low - timedelta(microseconds=1))
+    assert not MARKET.view(high + timedelta(microseconds=1)).sourced("AAA", "news", low)
+    assert not inside.sourced("AAA", "bars", low)
+
+
+def test_a_bar_before_a_split_is_adjusted_whole_and_one_after_it_is_the_same_object():
+    view = MARKET.view(close(SPLIT_DAY))
+    old, new = view.bars("AAA", 2)
+    adjusted, same = view.adjusted_bars("AAA", 2)
+    assert same is new
+    assert (adjusted.open, adjusted.high, adjusted.low, adjusted.close) == (old.open / 3, old.high / 3, old.low / 3, old.close / 3)
+    assert (adjusted.volume, adjusted.day) == (old.volume * 3, old.day)
+    assert (view.growth("AAA", old.day), view.growth("AAA", SPLIT_DAY)) == (3.0, 1.0)
+    assert view.priced_at("AAA") == close(SPLIT_DAY)
+
+
+def test_before_the_first_bar_there_is_no_price_to_have_a_time():
+    with pytest.raises(NoData, match="AAA has no price by"):
+        MARKET.view(close(START) - timedelta(seconds=1)).priced_at("AAA")
 
 
 def test_a_view_needs_a_zone():
@@ -255,3 +378,36 @@ def test_a_sources_broken_rows_are_refused_whoever_delivers_them():
     broken.loc[3, "low"] = -1.0
     with pytest.raises(SpecError, match="zero or negative"):
         market(bars=broken)
+
+
+class Raw(TableSource):
+    """Delivers a table as it is, past ``conform``: what a careless source could do."""
+
+    def __init__(self, **frames: pd.DataFrame) -> None:
+        super().__init__(bars=bars())
+        self.frames |= frames
+
+    def fetch(self, table: str, symbol: str, start: date, end: date) -> Fetched:
+        return Fetched(self.frames.get(table, tables.empty(table)))
+
+
+def raw(**frames) -> Market:
+    return Market.load(Raw(**frames), ["AAA"], start=START, end=END, calendar=XNYS)
+
+
+def test_a_careless_sources_rows_become_a_sentence_and_not_a_record():
+    figures = tables.conform("fundamentals", facts(STAMPS[::5]))[0]
+    with pytest.raises(SpecError, match=r"AAA: 1 of \d+ rows of fundamentals cannot be used; the first has unit = '1.5' .*valid string"):
+        raw(fundamentals=figures.assign(unit=[1.5, *figures["unit"][1:]]))
+    items = tables.conform("news", news(STAMPS))[0]
+    with pytest.raises(SpecError, match="AAA: news has rows without a time in available_at"):
+        raw(news=items.assign(available_at=items["available_at"].where(items.index != 2)))
+    with pytest.raises(SpecError, match="AAA: news has times without a zone in available_at"):
+        raw(news=items.assign(available_at=items["available_at"].dt.tz_localize(None)))
+    with pytest.raises(SpecError, match="delivers AAA twice on 2024-11-20"):
+        raw(bars=pd.concat([bars(), bars(DAYS[:1])]))
+
+
+def test_bars_in_any_order_are_the_same_market():
+    backwards = raw(bars=bars()[::-1])
+    assert backwards.view(close(END)).bars("AAA", 999) == raw(bars=bars()).view(close(END)).bars("AAA", 999)
