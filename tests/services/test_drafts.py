@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 
@@ -10,7 +10,7 @@ from agent.errors import SpecError
 from agent.market.sessions import Calendar
 from agent.memory.layers import preset
 from agent.spec import RunSpec
-from services import drafts, wiring
+from services import drafts
 
 WINDOW = {"start": "2022-02-01", "end": "2022-03-01"}
 
