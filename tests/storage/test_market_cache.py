@@ -312,6 +312,20 @@ def test_old_and_new_bases_are_never_mixed_when_the_rebuild_fails(tmp_path):
     assert codes(fetched) == ["stale"] and fetched.covered == before.covered
 
 
+def test_a_source_that_changes_its_basis_and_has_no_history_any_more_takes_nothing_away(tmp_path):
+    world = World()
+    source = cached(world, tmp_path)
+    before = source.fetch("bars", "AAA", JAN, MAR)
+    world.edit = lambda table, frame: (
+        frame.assign(open=frame["open"] / 2, low=frame["low"] / 2, close=frame["close"] / 2)
+        if table != "bars" or world.calls[-1][2] > JAN
+        else frame[:0]
+    )
+    fetched = source.fetch("bars", "AAA", JAN, APR)
+    pd.testing.assert_frame_equal(fetched.frame, before.frame)
+    assert codes(fetched) == ["stale"] and "does not serve its history" in fetched.issues[0].message
+
+
 def test_single_corrected_rows_are_replaced_and_named(tmp_path):
     world = World()
     source = cached(world, tmp_path)
@@ -524,6 +538,13 @@ def test_a_table_that_the_source_does_not_carry_is_refused_without_a_file(tmp_pa
     with pytest.raises(NotSupported, match=r"wire has no news; it has bars"):
         source.fetch("news", "AAA", JAN, FEB)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_later_request_for_a_shorter_pause_shortens_nothing(tmp_path):
+    world = World()
+    mine = breaker.Breaker(tmp_path, "wire", now=lambda: world.now)
+    long = mine.open("An hour, please.", until=world.now + timedelta(hours=1))
+    assert mine.open("Again.") == mine.pause() == long
 
 
 def test_a_breaker_file_of_garbage_counts_as_closed(tmp_path):
