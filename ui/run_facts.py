@@ -206,8 +206,8 @@ def known_when(view: RunView) -> None:
             "prompt": PROMPTS.get(row.purpose, row.purpose),
             "dated": row.dated,
             "without a time": row.unknown,
-            "closest": span(row.smallest_s),
-            "typical": span(row.median_s),
+            "closest": _margin(row.smallest_s),
+            "typical": _margin(row.median_s),
             "closest on": f"{row.closest_ticker} {row.closest_day}" if row.closest_day else "",
         }
         for row in sorted(found.kinds, key=lambda row: (list(PROMPTS).index(row.purpose) if row.purpose in PROMPTS else 9, row.kind))
@@ -241,6 +241,10 @@ KINDS = {
     "hindsight": "hindsight: the move that followed",
     "judged": "decisions already judged",
 }
+
+
+def _margin(seconds: float | None) -> str:
+    return "at the close" if seconds == 0 else span(seconds)
 
 
 def _kind(name: str) -> str:
