@@ -315,6 +315,12 @@ def test_a_wrong_key_is_refused_without_being_repeated(kind):
     assert "wrong-key-42" not in str(error.value)
 
 
+def test_neither_the_place_nor_a_source_prints_a_key():
+    with NewsServer() as server:
+        shown = repr(Place(keys=KEYS)) + repr([vars(source(kind, server)) for kind in BOTH])
+    assert not [key for key in KEYS.values() if key in shown]
+
+
 # -------------------------------------------------------------------------------------------------------------- in a market
 
 
