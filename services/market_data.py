@@ -23,7 +23,7 @@ from agent.market.indicators import price_state
 from agent.market.sessions import Calendar, Session
 from agent.market.sources import SOURCES
 from agent.market.sources.base import TABLES, Fetched, Issue, Listing, Source, clipped, union
-from agent.market.view import Market
+from agent.market.view import Market, history
 from agent.records import Bar, Figure, Filing, News, PriceState, Record
 from agent.spec import Part, PartTable, RunSpec
 from services import wiring
@@ -179,7 +179,10 @@ def _resolved(made: Source, ticker: str) -> Resolved:
 
 
 def refresh(choice: Choice, tickers: Sequence[str], start: date, end: date, *, force: bool = True) -> Iterator[Step]:
-    """Fetch every table of every ticker for [start, end], one step at a time. Nothing raises but a source that cannot be made."""
+    """Fetch what a run over [start, end] reads, one table of one ticker at a time. Nothing raises but a source that cannot be made.
+
+    That is more than the range: indicators, the last annual report and growth need the time before it (``agent.market.view``).
+    """
     if start > end:
         raise SpecError(f"The start {start} is after the end {end}; swap them.", field="start")
     made = choice.open(refresh=force)
@@ -192,7 +195,7 @@ def refresh(choice: Choice, tickers: Sequence[str], start: date, end: date, *, f
             yield Step(ticker, table, 0, done, len(wanted), problem=unknown[ticker])
             continue
         try:
-            fetched = made.fetch(table, ticker, start, end + timedelta(days=1))
+            fetched = made.fetch(table, ticker, history(table, start), end + timedelta(days=1))
         except RecollectError as error:
             yield Step(ticker, table, 0, done, len(wanted), problem=str(error))
             continue
@@ -321,7 +324,7 @@ def datasets() -> list[shelf.Dataset]:
 
 
 def save(choice: Choice, tickers: Sequence[str], start: date, end: date, name: str, *, replace: bool = False) -> shelf.Dataset:
-    """Keep what the source serves for [start, end] under a name: a run on it repeats whatever the source says tomorrow."""
+    """Keep what a run over [start, end] reads under a name: it repeats whatever the source says tomorrow."""
     made, frames = choice.open(), dict[str, list[pd.DataFrame]]()
     listings = [made.listing(ticker) for ticker in tickers]
     covered: dict[str, dict[str, list[list[str]]]] = {}
@@ -329,7 +332,7 @@ def save(choice: Choice, tickers: Sequence[str], start: date, end: date, name: s
         for table in TABLES:
             if table not in made.provides:
                 continue
-            fetched = made.fetch(table, ticker, start, end + timedelta(days=1))
+            fetched = made.fetch(table, ticker, history(table, start), end + timedelta(days=1))
             frames.setdefault(table, []).append(fetched.frame)
             covered.setdefault(table, {})[ticker] = [[low.isoformat(), high.isoformat()] for low, high in fetched.covered]
     joined = {table: pd.concat(parts, ignore_index=True) for table, parts in frames.items() if any(len(part) for part in parts)}

@@ -34,6 +34,11 @@ T = TypeVar("T")
 Period = tuple[str, str, date]  # field, timeframe, period_end
 
 
+def history(table: str, start: date) -> date:
+    """The first day of ``table`` that a run from ``start`` reads."""
+    return start - timedelta(days=FACT_HISTORY_DAYS if table == "fundamentals" else HISTORY_DAYS)
+
+
 @dataclass(frozen=True)
 class Tape:
     """All rows of one ticker, sorted; the lists of times run parallel and are what a View bisects."""
