@@ -111,6 +111,7 @@ class FinsaberSource(Local):
         if self.inferred:
             return frame, issues
         split = inferred_splits(frame)
+        split = split[(split["ex_date"] >= pd.Timestamp(since)) & (split["ex_date"] < pd.Timestamp(end))]
         if split.empty:
             return frame, issues
         lines = tuple(f"{row.ex_date.date()} {_ratio(row.ratio)}" for row in split.itertuples())
@@ -122,6 +123,7 @@ class FinsaberSource(Local):
 
     def _splits(self, symbol: str, raw: Sequence[str], since: date, end: date) -> Made:
         split = inferred_splits(self._prices(symbol, raw, since, end)[0])
+        split = split[(split["ex_date"] >= pd.Timestamp(since)) & (split["ex_date"] < pd.Timestamp(end))]
         frame, issues = tables.conform("splits", split.assign(symbol=symbol), where=PRICES)
         if len(frame):
             message = f"{symbol}: {len(frame)} {'split was' if len(frame) == 1 else 'splits were'} inferred from the adjusted closes; the folder has no table of them."
