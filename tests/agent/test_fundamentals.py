@@ -191,6 +191,12 @@ def test_a_report_filed_after_the_split_is_on_the_new_basis_already():
     assert found["eps_ttm"] == pytest.approx((0.12 + 0.13 + 0.125) / 10 + 0.012)
 
 
+def test_a_split_between_the_end_of_a_period_and_its_report_is_in_the_report():
+    split = (Split(ex_date=date(2025, 4, 10), ratio=10.0),)  # the quarter ended on 31 March and was reported on 30 April
+    shares = fact("shares_outstanding", 1000.0, "2025-03-31", timeframe="instant", unit="shares")
+    assert values(market([shares], close=97.0, splits=split), "2025-06-02")["market_cap"] == pytest.approx(1000 * 9.7)
+
+
 def test_what_makes_no_sense_is_absent_and_never_zero():
     loss = [*quarters("net_income", dict.fromkeys(REVENUE, -5.0)), *quarters("eps_diluted", dict.fromkeys(REVENUE, -0.1))]
     found = values(market([*quarters("revenue", REVENUE), *loss, fact("equity", -3.0, "2025-03-31", timeframe="instant")]), "2025-06-02")
@@ -214,6 +220,19 @@ def test_figures_older_than_fifteen_months_are_gone():
     old_shares = [f for f in facts if f.field != "shares_outstanding"]
     old_shares.append(fact("shares_outstanding", 100.0, "2023-12-31", timeframe="instant"))
     assert "market_cap" not in values(market(old_shares), "2025-06-02")
+
+
+def test_fresh_income_over_a_stale_balance_sheet_is_no_return_on_equity():
+    facts = [*quarters("net_income", INCOME), fact("equity", 97.0, "2024-01-31", timeframe="instant")]
+    found = figures(market(facts), "2025-06-02")
+    assert set(found) == {"net_income_ttm", "earnings_growth"}
+
+
+def test_of_two_ways_to_write_one_balance_the_newer_report_counts():
+    late, early = (fact("equity", v, "2025-03-31", timeframe=t, filed=f) for v, t, f in ((50.0, "", "2025-05-20"), (97.0, "instant", "")))
+    found = market([late, early, *quarters("net_income", INCOME)])
+    assert values(found, "2025-05-20")["return_on_equity"] == pytest.approx(0.5)  # 48.5 / 97
+    assert values(found, "2025-05-21")["return_on_equity"] == pytest.approx(0.97)
 
 
 def test_no_valuation_in_another_currency_or_on_an_old_price():
