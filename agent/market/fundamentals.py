@@ -13,8 +13,8 @@ currency, or makes no sense (a loss under a price/earnings ratio), there is no f
 
 "Latest" is the newest period that any report gives for the figure: where that one cannot be worked out, an older one does not stand in.
 A quarter is taken as reported. Where it is not (fourth quarters rarely are, and cash flows are reported since the year's start) it is
-derived: annual less nine months, nine months less half a year, half a year less a quarter. Twelve months are the annual figure, else
-annual + year to date - year to date a year before, else four quarters.
+derived: annual less nine months or else less three quarters, nine months less half a year, half a year less a quarter. Twelve months are
+the annual figure, else annual + year to date - year to date a year before, else four quarters.
 
 Shares and per-share earnings stand on the share basis of the day they were filed; splits with a later ex date, up to the session of the
 cutoff and no further, are applied to both, so that ``eps_ttm`` is per share of today. Market value counts the shares outstanding of the
@@ -38,6 +38,7 @@ DRIFT_DAYS = 20  # years of 52 or 53 weeks and quarters of 12 or 16 end that far
 NEARBY = tuple(timedelta(days=days) for days in sorted(range(-DRIFT_DAYS, DRIFT_DAYS + 1), key=abs))
 MONTHS = {"quarterly": 3, "half": 6, "nine_months": 9, "annual": 12}
 DAYS = {3: 91, 6: 182, 9: 274, 12: 365}
+DAYS_BEFORE = {6: (91,), 9: (91, 182), 12: (91, 182, 274)}  # ends of the quarters before the last of so many months
 EPS = ("eps_diluted", "eps_basic")
 SHARES = ("shares_outstanding", "shares_diluted")
 FLOWS = (
@@ -144,21 +145,28 @@ def _book(facts: Iterable[Fact], growth: Callable[[date], float]) -> Book:
 
 
 def _quarters(spans: Mapping[int, Values]) -> Values:
-    """Single quarters by their end: as reported, else a longer period less the shorter one that began with it."""
+    """Single quarters by their end: as reported, else a longer period less what of it came before."""
     found = dict(spans[3])
     for months in (6, 9, 12):
         for end, whole in spans[months].items():
-            before = _near(spans[months - 3], end - timedelta(days=DAYS[3]))
-            if before is not None and _near(spans[3], end) is None:
-                rest = _made(operator.sub, whole, before, fresh=end)
-                found |= {end: rest} if rest is not None else {}
+            if _near(spans[3], end) is not None:
+                continue
+            before = _near(spans[months - 3], end - timedelta(days=DAYS[3])) or _sum(found, end, DAYS_BEFORE[months])
+            rest = _made(operator.sub, whole, before, fresh=end)
+            found |= {end: rest} if rest is not None else {}
     return found
+
+
+def _sum(quarters: Values, end: date, before: tuple[int, ...]) -> Value | None:
+    """The quarters that ended so many days before ``end``, together; None where one is missing."""
+    parts = [_near(quarters, end - timedelta(days=days)) for days in before]
+    return _made(lambda *amounts: math.fsum(amounts), *parts, fresh=end)
 
 
 def _twelve_months(spans: Mapping[int, Values], end: date | None = None) -> Value | None:
     """The sum of the twelve months up to ``end``, the newest that any report gives where none is asked for."""
     end = end or _newest_end(spans)
-    return spans[12].get(end) or _rolled(spans, end) or _four(_quarters(spans), end)
+    return spans[12].get(end) or _rolled(spans, end) or _sum(_quarters(spans), end, (0, *DAYS_BEFORE[12]))
 
 
 def _rolled(spans: Mapping[int, Values], end: date) -> Value | None:
@@ -169,11 +177,6 @@ def _rolled(spans: Mapping[int, Values], end: date) -> Value | None:
         if now is not None and then is not None and year is not None:
             return _made(lambda a, b, c: a + b - c, year, now, then, fresh=end)
     return None
-
-
-def _four(quarters: Values, end: date) -> Value | None:
-    parts = [_near(quarters, end - timedelta(days=days)) for days in (0, DAYS[3], DAYS[6], DAYS[9])]
-    return _made(lambda *amounts: math.fsum(amounts), *parts, fresh=end)
 
 
 def _growth(quarters: Values, end: date) -> Value | None:

@@ -157,6 +157,15 @@ def test_a_fourth_quarter_is_the_year_less_nine_months():
     assert "revenue_growth" not in figures(market(facts[:-1]), "2025-03-03")  # the third quarter has no year before it
 
 
+def test_without_nine_months_a_fourth_quarter_is_the_year_less_three_quarters():
+    ends = {"2023-12-31": 1.0, "2024-03-31": 2.0, "2024-06-30": 3.0, "2024-09-30": 4.0, "2025-03-31": 2.5}
+    facts = [*quarters("eps_diluted", ends, unit="USD/shares"), fact("eps_diluted", 14.0, "2024-12-31", timeframe="annual")]
+    assert values(market(facts), "2025-06-02")["eps_ttm"] == pytest.approx(3 + 4 + (14 - 9) + 2.5)
+    hole = [item for item in facts if str(item.period_end) != "2024-06-30"]
+    assert values(market(hole), "2025-06-02")["eps_ttm"] == pytest.approx(14 + 2.5 - 2)  # year + to date - to date a year before
+    assert "eps_ttm" not in values(market([item for item in hole if str(item.period_end) != "2024-03-31"]), "2025-06-02")
+
+
 def test_cash_flows_reported_since_the_years_start_become_twelve_months():
     flows = {"annual": (100.0, "2024-12-31"), "half": (70.0, "2025-06-30")}
     facts = [fact("operating_cash_flow", *row, timeframe=span) for span, row in flows.items()]
