@@ -35,6 +35,8 @@ _PATTERNS = tuple(
         r"(?:[A-Za-z]{3,9},?\s+)?(?P<mon>[A-Za-z]{3,9})\.?\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})",
     )
 )
+_ISO = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"  # what pandas reads fast
+_ISO_ZONE = r":\d{2}\S*(?:Z|[+-]\d{2}:?\d{2})$"
 _NUMERIC = re.compile(r"\s*(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?!\d)")
 _EPOCH = re.compile(r"-?\d{9,19}(?:\.0*)?")
 EPOCHS = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000), (1e20, 1_000_000_000))  # below: seconds, milli-, micro-, nanoseconds
@@ -93,9 +95,9 @@ def decimal_sign(columns: Sequence[pd.Series], separator: str, *, where: str) ->
     for column in columns:
         if not _is_text(column):
             continue
-        marked = column[column.str.contains(",", regex=False, na=False) | (column.str.count(r"\.") > 1).fillna(False)]
-        plain = column[column.str.contains(".", regex=False, na=False)].head(1_000)
-        for word in (*marked.unique()[:100_000], *plain.unique()):
+        marked = column[column.str.contains(",", regex=False, na=False)]
+        plain = column.head(10_000)  # points need no proof: they are read as such unless a comma is proved
+        for word in (*marked.unique()[:100_000], *plain[plain.str.contains(".", regex=False, na=False)].unique()):
             cell = str(word).strip().replace(" ", "")
             if _POINT_SIGN.fullmatch(cell):
                 points.append(cell)
@@ -257,21 +259,23 @@ def _stamps(values: pd.Series, order: DayOrder, *, where: str, field: str) -> tu
     if not _is_text(values):
         values = values.astype("Float64").map(lambda number: f"{number:.0f}", na_action="ignore").astype("str")
     codes, words = _uniques(values)
+    written = pd.Series(words, dtype="str")
+    iso = written.str.fullmatch(_ISO).to_numpy(dtype=bool)
+    moments = pd.to_datetime(written.where(iso), format="ISO8601", utc=True, errors="coerce").astype("datetime64[us, UTC]")
+    zoned = iso & written.str.contains(_ISO_ZONE, regex=True).to_numpy(dtype=bool)
     parse = _reader(order)
-    parsed = [parse(word) for word in words]
-    bad = np.array([item is None for item in parsed] + [False])
+    for position in np.flatnonzero(~iso):
+        if (item := parse(words[position])) is not None:
+            moments[position], zoned[position] = item
+    bad = np.append(moments.isna().to_numpy(), False)
     refuse(
         values,
         bad[codes] & (codes >= 0),
         f"{where} holds dates that cannot be read (write them as 2025-01-31 or 2025-01-31T14:30:00Z)",
         field,
     )
-    moments = pd.Series([item[0] if item else None for item in parsed] + [None], dtype="datetime64[us, UTC]")
-    zoned = np.array([bool(item and item[1]) for item in parsed] + [False])
-    return (
-        pd.Series(moments.array.take(np.where(codes < 0, len(words), codes)), index=values.index),
-        pd.Series(zoned[codes], index=values.index),
-    )
+    moments, zoned = pd.concat([moments, pd.Series([pd.NaT], dtype="datetime64[us, UTC]")], ignore_index=True), np.append(zoned, False)
+    return pd.Series(moments.array.take(codes), index=values.index), pd.Series(zoned[codes], index=values.index)  # code -1: the NaT
 
 
 def _reader(order: DayOrder) -> Callable[[str], tuple[datetime, bool] | None]:

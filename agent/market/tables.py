@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from agent.errors import NoData, SpecError
+from agent.errors import SpecError
 from agent.market.sessions import Calendar
 from agent.market.sources.base import Issue
 
@@ -260,6 +261,8 @@ def _cast(column: pd.Series, kind: Kind, where: str) -> pd.Series:
 
 def _numbers(column: pd.Series, where: str) -> pd.Series:
     """float64; what is no number is refused, an empty cell stays NaN for ``inspect`` to report with its date."""
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        return column.astype("float64")
     numbers = pd.to_numeric(column, errors="coerce")
     blank = column.isna() | (column.astype("str").str.strip() == "")
     _refuse(column, numbers.isna() & ~blank, f"{where} holds values that are not numbers")
@@ -405,7 +408,10 @@ def _unique(table: str, frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, 
     the one that could be read first stays."""
     issues = []
     key = KEY[table]
-    repeated = frame.duplicated() if table != "dividends" else pd.Series(False, index=frame.index)
+    same_key = frame.duplicated(key, keep=False)
+    if not same_key.any():
+        return frame, ()
+    repeated = same_key & frame.duplicated() if table != "dividends" else pd.Series(False, index=frame.index)
     if repeated.any():
         message = f"{where}: {_count(repeated, 'row')} repeated exactly and removed."
         issues.append(_issue("warning", table, message, frame[repeated], key, code="repeated"))
@@ -465,18 +471,20 @@ def refuse_errors(issues: Iterable[Issue], *, where: str = "") -> None:
 
 
 def _bad_bars(frame: pd.DataFrame, symbol: str, today: date | None) -> list[Issue]:
-    prices = frame[["open", "high", "low", "close"]]
-    usable = np.isfinite(prices).all(axis=1) & (prices > 0).all(axis=1)
-    top, bottom = prices.max(axis=1), prices.min(axis=1)
+    prices = frame[["open", "high", "low", "close"]].to_numpy()
+    volume, high, low = frame["volume"].to_numpy(), prices[:, 1], prices[:, 2]
+    finite = np.isfinite(prices).all(axis=1)
+    positive = (prices > 0).all(axis=1)
+    usable, top, bottom = finite & positive, prices.max(axis=1), prices.min(axis=1)
     tests = [
-        ("missing_price", ~np.isfinite(prices).all(axis=1), "{n} with a missing or infinite price"),
+        ("missing_price", ~finite, "{n} with a missing or infinite price"),
         ("not_positive", (prices <= 0).any(axis=1), "{n} with a price that is zero or negative"),
-        ("high_low", usable & (frame["high"] < top * (1 - 1e-6)), "{n} whose high is below its open, low or close"),
-        ("high_low", usable & (frame["low"] > bottom * (1 + 1e-6)), "{n} whose low is above its open, high or close"),
-        ("volume", ~np.isfinite(frame["volume"]) | (frame["volume"] < 0), "{n} with a missing or negative volume"),
+        ("high_low", usable & (high < top * (1 - 1e-6)), "{n} whose high is below its open, low or close"),
+        ("high_low", usable & (low > bottom * (1 + 1e-6)), "{n} whose low is above its open, high or close"),
+        ("volume", ~(np.isfinite(volume) & (volume >= 0)), "{n} with a missing or negative volume"),
     ]
     if today is not None:
-        tests.append(("future", frame["date"] > pd.Timestamp(today), "{n} on a future date"))
+        tests.append(("future", (frame["date"] > pd.Timestamp(today)).to_numpy(), "{n} on a future date"))
     found = []
     for code, bad, words in tests:
         if bad.any():
@@ -493,15 +501,13 @@ def _odd_bars(
     found = []
     days = frame["date"].to_numpy().astype("datetime64[D]")
     first, last = day_of(days[0]), day_of(days[-1])
-    try:
-        expected = np.array([session.day for session in calendar.sessions(first, last)], dtype="datetime64[D]")
-    except NoData:
-        expected = np.array([], dtype="datetime64[D]")
-    missing = expected[~np.isin(expected, days)]
+    known = _session_days(calendar.exchange)
+    expected = known[np.searchsorted(known, days[0]) : np.searchsorted(known, days[-1], side="right")]
+    missing = expected[~_among(expected, days)]
     if len(missing):
         message = f"{symbol} has no bar on {len(missing)} of {len(expected)} sessions from {first} to {last}: {_listed(list(missing))}."
         found.append(Issue("warning", "bars", message, symbol, len(missing), tuple(map(str, missing)), "gap"))
-    off = days[~np.isin(days, expected)]
+    off = days[~_among(days, expected)]
     if len(off):
         message = (
             f"{symbol} has {_plural(len(off), 'bar')} on days without a session of {calendar.exchange}, left out: {_listed(list(off))}."
@@ -519,6 +525,19 @@ def _odd_bars(
         message = f"{symbol} has {_count(idle, 'bar')} with zero volume."
         found.append(_issue("warning", "bars", message, frame[idle], ["date"], symbol, "zero_volume"))
     return found
+
+
+def _among(items: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Which items occur in a sorted array (np.isin sorts both again, once per ticker)."""
+    if not len(ordered):
+        return np.zeros(len(items), dtype=bool)
+    return ordered[np.minimum(np.searchsorted(ordered, items), len(ordered) - 1)] == items
+
+
+@lru_cache(maxsize=8)
+def _session_days(exchange: str) -> np.ndarray:
+    calendar = Calendar(exchange)
+    return np.array([session.day for session in calendar.sessions(calendar.first, calendar.last)], dtype="datetime64[D]")
 
 
 def _jumps(frame: pd.DataFrame, symbol: str, splits: pd.DataFrame | None, dividends: pd.DataFrame | None) -> list[Issue]:
@@ -643,7 +662,7 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _count(mask: pd.Series, noun: str) -> str:
+def _count(mask: pd.Series | np.ndarray, noun: str) -> str:
     return _plural(int(mask.sum()), noun)
 
 
