@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -12,7 +12,7 @@ from services import market_data
 from services.market_data import Step
 from ui import data_market, text
 from ui.data_market import Asked
-from ui.data_said import TABLE_WORDS, Places, age, issues, problem
+from ui.data_said import TABLE_WORDS, Places, age, issues, problem, tall
 from ui.links import link
 
 
@@ -21,7 +21,8 @@ def fetch(asked: Asked) -> None:
     st.subheader("Fetch", anchor=False)
     if asked.network or any(_network(part.source) for part in asked.choice.parts.values()):
         text.plain(
-            f"Asks {asked.word} for every table of {_few(asked.tickers)}, {asked.start} to {asked.end}. What the cache holds is kept: a ticker "
+            f"Asks {asked.word} for every table of {_few(asked.tickers)}, {asked.start} to {asked.end}, with the time before it that indicators and growth need. "
+            "What the cache holds is kept: a ticker "
             "that cannot be fetched keeps its rows with their age, and the others go on."
         )
     else:
@@ -31,7 +32,7 @@ def fetch(asked: Asked) -> None:
     done: list[Step] = st.session_state.get("_data_fetched", {}).get(_mark(asked), [])
     if done:
         _outcome(asked, done)
-    _keep(asked)
+    _keep(asked, {step.ticker for step in done if not step.ok})
 
 
 def _network(source: str) -> bool:
@@ -81,9 +82,7 @@ def _outcome(asked: Asked, steps: Sequence[Step]) -> None:
     kept = market_data.held() if bad else pd.DataFrame()
     for ticker, failed in bad.items():
         _trouble(ticker, failed, kept)
-    st.dataframe(
-        _table(by_ticker), hide_index=True, key="data_outcome", alt="What was fetched per ticker", height=min(12, len(by_ticker)) * 35 + 38
-    )
+    st.dataframe(_table(by_ticker), hide_index=True, key="data_outcome", alt="What was fetched per ticker", height=tall(len(by_ticker)))
     found = [issue for step in steps for issue in step.issues]
     if found:
         with st.expander(f"What is odd about the rows ({len(found)})", key="data_fetch_issues", on_change="rerun") as part:
@@ -130,18 +129,21 @@ def _table(by_ticker: dict[str, list[Step]]) -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------------------------- under a name
 
 
-def _keep(asked: Asked) -> None:
-    """Save as dataset: a run on it repeats whatever the source says tomorrow."""
+def _keep(asked: Asked, bad: Collection[str]) -> None:
+    """Save as dataset, without the tickers that could not be fetched: a run on it repeats whatever the source says tomorrow."""
     st.subheader("Keep under a name", anchor=False)
+    good = [ticker for ticker in asked.tickers if ticker not in bad]
     text.plain(
-        f"Writes what {asked.word} serves for {_few(asked.tickers)}, {asked.start} to {asked.end}, into a dataset of yours. A run on a dataset "
-        "can be repeated, whatever the source says tomorrow."
+        f"Writes what {asked.word} serves for {_few(good) or 'no ticker'}, {asked.start} to {asked.end}, into a dataset of yours. A run on a "
+        "dataset can be repeated, whatever the source says tomorrow."
     )
+    if bad:
+        text.plain(f"Left out, because they could not be fetched: {_few([ticker for ticker in asked.tickers if ticker in bad])}.")
     places = Places()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name of the dataset", key="data_keep_name", placeholder="djia-2025", persist_state="session", width=320)
         again = st.toggle("Replace one of that name", key="data_keep_replace")
-        pressed = st.button("Save as dataset", key="data_keep", icon=":material/save:", disabled=not asked.tickers)
+        pressed = st.button("Save as dataset", key="data_keep", icon=":material/save:", disabled=not good)
     places.here("name", "dataset", "tickers", "start", "end")
     if not pressed:
         _kept()
@@ -150,7 +152,7 @@ def _keep(asked: Asked) -> None:
         if not name.strip():
             raise SpecError("Give the dataset a name, such as djia-2025.", field="name")
         with st.spinner("Saving …"):
-            made = market_data.save(asked.choice, asked.tickers, asked.start, asked.end, name.strip(), replace=again)
+            made = market_data.save(asked.choice, good, asked.start, asked.end, name.strip(), replace=again)
     except RecollectError as error:
         places.say(error)
         return

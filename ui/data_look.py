@@ -17,7 +17,7 @@ from services.market_data import Known
 from ui import data_market, draw, format, text
 from ui.charts.coverage import MEANING, MOST_TICKERS, coverage, swatch
 from ui.data_market import Asked
-from ui.data_said import problem
+from ui.data_said import problem, tall
 
 FIRST_NEWS = 10
 FRACTIONS = ("_growth", "_margin", "return_on_equity")  # figures that people read as percent
@@ -276,7 +276,7 @@ def _figures(found: Known) -> None:
     st.markdown(f"**Figures from filings** · {len(found.figures)}")
     st.caption("The newest that could be read at this close, each with the report it comes from.")
     frame = pd.DataFrame([_figure(item) for item in found.figures])
-    st.dataframe(frame, hide_index=True, key="data_figures", alt="Fundamental figures as of the day", height=min(12, len(frame)) * 35 + 38)
+    st.dataframe(frame, hide_index=True, key="data_figures", alt="Fundamental figures as of the day", height=tall(len(frame)))
 
 
 def _figure(item: Figure) -> dict[str, object]:

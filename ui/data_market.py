@@ -36,12 +36,13 @@ DATASET = "upload:"
 WORDS = {  # what the sources are, where their names do not say it
     "demo": "demo · a synthetic market with a planted signal, offline",
     "folder": "folder · tables of your own as Parquet or CSV",
+    "upload": "upload · your own datasets: files you imported, and what you kept under a name",
     "yahoo": "yahoo · prices and today's news, no key",
     "edgar": "edgar · 10-K and 10-Q from SEC, no key",
     "finmem": "finmem · an env_data.pkl of FinMem",
     "finsaber": "finsaber · its partitioned Parquet folder",
-    "alpaca_news": "alpaca_news · news since 2015, with a key of yours",
-    "finnhub_news": "finnhub_news · news of a year, with a key of yours",
+    "alpaca_news": "alpaca_news · news since 2015",
+    "finnhub_news": "finnhub_news · news of the last year",
     "none": "none · leave this table out",
     AS_MAIN: "as above · whatever the source itself has",
 }
@@ -131,7 +132,7 @@ def _source(places: Places, key: str, first: str, given: Choice) -> Choice | Non
     """The source with its own options, and the tables that come from elsewhere."""
     names = [*sources_of("bars"), *_datasets("bars")]
     if first not in names:
-        if first.startswith(DATASET):
+        if first.startswith(DATASET) and first not in (*_datasets("news"), *_datasets("filings"), *_datasets("fundamentals")):
             places.say(SpecError(f"There is no dataset {first.removeprefix(DATASET)!r} on this machine.", field="source"))
         elif first:
             st.warning(f"{text.label(first)} has no prices of its own; it can add news, filings or figures to another source.", icon="🔎")

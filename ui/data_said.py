@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -21,6 +21,7 @@ TABLE_WORDS = {
     "fundamentals": "figures",
 }
 FIRST_ISSUES = 30
+ROW = 34  # pixels of a table's row at our font size
 
 
 class Places:
@@ -96,6 +97,11 @@ def age(moment: object, *, now: datetime | None = None) -> str:
         if seconds >= 2 * size or (word != "days" and seconds >= size):
             return f"{int(seconds // size)} {word} ago"
     return "just now"
+
+
+def tall(rows: int, most: int = 12) -> int | Literal["content"]:
+    """The height of a table: all of its rows, or a window of ``most``."""
+    return "content" if rows <= most else most * ROW + ROW
 
 
 def size(octets: float) -> str:

@@ -14,7 +14,7 @@ import streamlit as st
 from agent.errors import RecollectError
 from services import market_data
 from ui import data_market, format, page, text
-from ui.data_said import Places, problem, size, tally
+from ui.data_said import Places, problem, size, tall, tally
 from ui.links import link
 
 
@@ -48,7 +48,7 @@ def datasets() -> None:
         selection_mode="single-row",
         selection_default={"selection": {"rows": [names.index(wanted) if wanted in names else 0]}},  # type: ignore[arg-type]
         alt="Named datasets",
-        height=min(10, len(found)) * 35 + 38,
+        height=tall(len(found), 10),
     )
     chosen = next((item for item in found if item.name == wanted), found[0])
     actions(chosen)
@@ -89,9 +89,14 @@ def actions(item: Any) -> None:
                 f"{tally(item.tables)}; {len(item.symbols)} ticker{'s' * (len(item.symbols) != 1)}, {format.day(item.first)} to {format.day(item.last)}."
             )
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-            if not item.error:
+            if "bars" in item.tables:
                 link("data", "Open in Look", icon="→", source=f"upload:{item.name}", tab="look")
                 link("new_run", "New run with it", icon="→", source="upload", dataset=item.name)
+            elif not item.error:
+                text.plain(
+                    "It has no prices yet: add them, or use it as the source of a single table beside another source.", width="content"
+                )
+            if not item.error:
                 link("data", "Add a table", icon="→", tab="import", into=item.name)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if not item.error:

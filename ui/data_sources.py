@@ -10,7 +10,7 @@ import streamlit as st
 from services import market_data
 from services.market_data import SourceState
 from ui import data_market, page, text
-from ui.data_said import TABLE_WORDS, age, size
+from ui.data_said import TABLE_WORDS, age, size, tall
 
 ALL = "every ticker"
 
@@ -36,7 +36,11 @@ def _source(state: SourceState, asked: dict[str, SourceState]) -> None:
             spot = st.empty()
             for table in state.provides:
                 st.badge(TABLE_WORDS.get(table, table), color="gray")
-            if state.network and st.button("Ask now", key=f"data_probe_{state.name}", type="tertiary", icon=":material/network_ping:"):
+            if (
+                state.network
+                and state.ok is not False
+                and st.button("Ask now", key=f"data_probe_{state.name}", type="tertiary", icon=":material/network_ping:")
+            ):
                 with st.spinner("Asking …"):
                     asked[state.name] = market_data.probe(state.name)
         answer = asked.get(state.name)
@@ -47,9 +51,10 @@ def _source(state: SourceState, asked: dict[str, SourceState]) -> None:
         if shown.paused_until:
             word, colour, icon = "paused", "orange", "‖"
         spot.badge(f"{icon} {word}", color=colour)
-        text.plain(data_market.WORDS.get(state.name, state.name).partition(" · ")[2] or state.name)
-        if shown.ok is not None:
-            text.plain(shown.message, longest=1200)
+        about = data_market.WORDS.get(state.name, "").partition(" · ")[2]
+        text.plain(
+            ". ".join(part for part in (about[:1].upper() + about[1:], shown.message if shown.ok is not None else "") if part), longest=1200
+        )
         if shown.paused_until:
             left = max(0.0, (shown.paused_until - datetime.now(UTC)).total_seconds())
             st.caption(
@@ -61,7 +66,7 @@ def _source(state: SourceState, asked: dict[str, SourceState]) -> None:
                 if "RECOLLECT_" in shown.cure
                 else "What to do:"
             )
-            text.block(shown.cure)
+            text.block("\n".join(part.strip() for part in shown.cure.split("  ") if part.strip()))
 
 
 # ------------------------------------------------------------------------------------------------------------------- the cache
@@ -89,7 +94,7 @@ def cache() -> None:
         hide_index=True,
         key="data_cache",
         alt="Files in the cache",
-        height=min(14, len(shown)) * 35 + 38,
+        height=tall(len(shown), 14),
         column_config={"rows": st.column_config.NumberColumn("rows", format="localized")},
     )
     st.download_button(

@@ -20,8 +20,8 @@ from agent.errors import RecollectError, SpecError
 from agent.market import tables, upload
 from agent.market.sources.base import TABLES, Issue
 from services import market_data
-from ui import data_market, text
-from ui.data_said import TABLE_WORDS, Places, issues, tally
+from ui import data_market, format, text
+from ui.data_said import TABLE_WORDS, Places, issues, tall, tally
 
 MOST_MB = 50
 NOT_THERE = "(not in the file)"
@@ -310,7 +310,12 @@ def _read(brought: Any, mapping: upload.Mapping) -> Checked:
     names = frame["symbol"].unique()
     who = ", ".join(text.clean(name, longest=20) for name in names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     words = f"{len(frame):,} rows of {TABLE_WORDS[mapping.table]} for {who}, {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}."
-    return Checked(len(frame), words, frame.head(5).astype(str), tuple(found))
+    return Checked(len(frame), words, _as_text(frame.head(5)), tuple(found))
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Canonical rows as people read them: 1000, not 1000.0."""
+    return frame.apply(lambda column: column.map(format.shares) if column.dtype.kind == "f" else column.astype(str))
 
 
 def _ask(at: str, error: RecollectError) -> None:
@@ -375,4 +380,4 @@ def first_rows(frame: pd.DataFrame, *, key: str) -> None:
             for at, column in enumerate(frame.columns)
         }
     )
-    st.dataframe(shown, hide_index=True, key=key, alt="The first rows of the file", height=min(8, len(shown)) * 35 + 36)
+    st.dataframe(shown, hide_index=True, key=key, alt="The first rows of the file", height=tall(len(shown)))
