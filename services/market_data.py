@@ -374,8 +374,8 @@ def add_file(
         old = shelf.load(root, name)
         if mapping.table in old.tables:
             raise SpecError(f"The dataset {name!r} already has {mapping.table}; replace it, or choose another name.", field="dataset")
-    if mapping.basis == "adjusted" and mapping.table == "bars":
-        manifest["note"] = "prices adjusted for later dividends: they tell the future a little"
+    if mapping.table == "bars" and mapping.basis == "adjusted":
+        manifest["note"] = "prices adjusted for later dividends: they tell a little of the future"
     return shelf.save(root, name, {mapping.table: frame}, manifest=manifest, merge=exists, replace=replace), issues
 
 

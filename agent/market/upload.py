@@ -204,7 +204,7 @@ def read(body: bytes | Path, name: str, mapping: Mapping) -> tuple[pd.DataFrame,
         raise SpecError(f"{shown} has column names and no rows.", field="file")
     frame, issues = _typed(raw, columns, mapping, sheet.separator, calendar.zone, shown)
     if mapping.table == "bars":
-        frame["basis"] = "split" if mapping.basis == "split" else "traded"
+        frame["basis"] = mapping.basis
     try:
         clean, notes = tables.conform(mapping.table, frame, where=shown, zone=calendar.zone, currency=mapping.currency)
     except SpecError as error:

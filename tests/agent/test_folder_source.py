@@ -225,7 +225,7 @@ def test_split_adjusted_prices_become_as_traded(tmp_path, how):
 
 
 def test_a_basis_nobody_knows_is_refused(tmp_path):
-    assert "basis must be 'split' or 'traded'" in refusal(folder(tmp_path, prices=prices(), manifest={"basis": "magic"}))
+    assert "basis must be 'traded', 'split' or 'adjusted'" in refusal(folder(tmp_path, prices=prices(), manifest={"basis": "magic"}))
 
 
 # ------------------------------------------------------------------------------------------------------------------ refusals

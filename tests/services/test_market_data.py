@@ -13,6 +13,7 @@ from agent.spec import Part, RunSpec
 from services import market_data, runs, wiring
 from services.market_data import Choice
 from services.settings import settings
+from tests.agent import finmem_file, finsaber_folder
 
 DEMO = Choice(source="demo")
 
@@ -157,3 +158,20 @@ def test_an_import_of_a_folder_takes_only_the_tickers_that_were_named(home, tmp_
     assert made.symbols == ("BBB",) and made.tables == {"bars": 60}
     with pytest.raises(SpecError, match="CCC"):
         market_data.add_folder("three", "folder", Path(source), tickers=["CCC"])
+
+
+@pytest.mark.parametrize("kind", ["finmem", "finsaber"])
+def test_a_file_of_another_tool_becomes_a_dataset_that_runs_and_keeps_its_warning(home, tmp_path, kind):
+    """FinMem keeps dividend-adjusted closes only: that has to be said wherever its numbers are used, the copy included."""
+    path = (
+        finmem_file.write(tmp_path / "env_data.pkl", finmem_file.tuples("filing")) if kind == "finmem" else finsaber_folder.write(tmp_path)
+    )
+    made = market_data.add_folder(kind, kind, path)
+    choice = Choice(source="upload", options={"dataset": kind})
+    direct = market_data.check(Choice(source=kind, options={"path": str(path)}), list(made.symbols), made.first, made.last)
+    copied = market_data.check(choice, list(made.symbols), made.first, made.last)
+    assert {issue.code for issue in copied if issue.severity == "error"} == set()
+    assert ("adjusted" in {issue.code for issue in copied}) == ("adjusted" in {issue.code for issue in direct}) == (kind == "finmem")
+    assert choice.open().note == Choice(source=kind, options={"path": str(path)}).open().note
+    known = market_data.known(choice, made.symbols[-1], made.last)
+    assert known.bar is not None

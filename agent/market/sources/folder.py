@@ -30,6 +30,8 @@ from agent.market.sessions import Calendar
 from agent.market.sources.base import TABLES, Covered, Fetched, Issue, Listing, Local, Place, clipped, union, unknown_ticker
 
 FILES = {"bars": ("prices", "bars")} | {table: (table,) for table in TABLES if table != "bars"}
+BASES = ("traded", "split", "adjusted")
+WORDED = "'traded', 'split' or 'adjusted'"
 ENDINGS = (".parquet", ".csv")
 MANIFEST_BYTES = 20_000_000
 FIELD = "source_options.path"
@@ -54,7 +56,7 @@ class Manifest(BaseModel):
     exchange: str = Field("XNYS", pattern=r"^[A-Z0-9_]{3,12}$")
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
     zone: str = ""
-    basis: Literal["traded", "split"] = "traded"
+    basis: Literal["traded", "split", "adjusted"] = "traded"
     note: str = Field("", max_length=500)
     companies: dict[str, str] = Field(default_factory=dict)
     covered: dict[str, dict[str, list[Interval]]] | None = None
@@ -181,7 +183,10 @@ class FolderSource(Local):
         """The whole canonical table with the notes taken while reading it, as traded."""
         if table not in self._read:
             frame, issues = self._conformed(table)
-            if table in ("bars", "dividends") and not frame.empty and self._split_basis:
+            if table == "bars" and len(frame) and self._basis == "adjusted":
+                said = f"{self._name(table)}: prices adjusted for dividends and splits that came later; past prices tell a little of the future."
+                issues = (*issues, Issue("warning", table, said, count=len(frame), code="adjusted"))
+            if table in ("bars", "dividends") and not frame.empty and self._basis == "split":
                 words = "prices and volumes" if table == "bars" else "amounts"
                 said = f"{self._name(table)}: split-adjusted {words} were converted to as traded."
                 if self._path("splits") is None:
@@ -241,15 +246,14 @@ class FolderSource(Local):
         return path.name if path else table
 
     @cached_property
-    def _split_basis(self) -> bool:
-        """Prices on the share basis of the day they were fetched (a ``basis`` column, or manifest.json says so)."""
+    def _basis(self) -> str:
+        """What the prices are, as a ``basis`` column or manifest.json says: "traded", "split" (on the share basis of the day they were
+        fetched) or "adjusted" (for later dividends too, which cannot be undone)."""
         bars = self._conformed("bars")[0] if self._path("bars") else tables.empty("bars")
         stated = set(bars["basis"].str.lower()) if "basis" in bars else {self._manifest.basis}
-        if not stated <= {"split", "traded"} or len(stated) != 1:
-            raise SpecError(
-                f"{self.folder}: basis must be 'split' or 'traded' for all rows, found {', '.join(sorted(stated))}.", field=FIELD
-            )
-        return stated == {"split"}
+        if not stated <= set(BASES) or len(stated) != 1:
+            raise SpecError(f"{self.folder}: basis must be {WORDED} for all rows, found {', '.join(sorted(stated))}.", field=FIELD)
+        return stated.pop()
 
     @cached_property
     def _manifest(self) -> Manifest:
@@ -284,7 +288,7 @@ def read_manifest(body: bytes) -> Manifest:
         first = error.errors()[0]
         where, value = ".".join(map(str, first["loc"])), str(first["input"])[:40]
         if where == "basis":
-            raise SpecError(f"manifest.json: basis must be 'split' or 'traded', found {value}.", field=FIELD) from error
+            raise SpecError(f"manifest.json: basis must be {WORDED}, found {value}.", field=FIELD) from error
         raise SpecError(f"manifest.json: {where} cannot be {value!r} ({first['msg']}).", field=FIELD) from error
 
 
