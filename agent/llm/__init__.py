@@ -8,5 +8,6 @@ BACKENDS: Registry[Backend] = Registry(
     {
         "rules": "agent.llm.rules:RulesBackend",
         "ollama": "agent.llm.ollama:OllamaBackend",
+        "openai_compatible": "agent.llm.openai_compatible:OpenAICompatibleBackend",
     },
 )

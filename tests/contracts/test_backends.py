@@ -31,6 +31,7 @@ from agent.llm.base import (
 )
 from agent.records import Completion, PriceState
 from tests.stand_ins.ollama_server import OllamaStandIn
+from tests.stand_ins.openai_server import OpenAIStandIn
 
 NOW = "2025-01-02T21:00:00Z"
 
@@ -39,6 +40,8 @@ def outside(name: str, stack: ExitStack) -> dict[str, Any]:
     """Options that let a backend reach the stand-in for its server."""
     if name == "ollama":
         return {"base_url": stack.enter_context(OllamaStandIn()).url}
+    if name == "openai_compatible":
+        return {"base_url": stack.enter_context(OpenAIStandIn()).url}
     return {}
 
 
