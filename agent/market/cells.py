@@ -117,6 +117,7 @@ def numbers(values: pd.Series, decimal: Sign, *, where: str, field: str, suffixe
     if not _is_text(values):
         return values.astype("float64")
     found = pd.to_numeric(values, errors="coerce").astype("float64") if decimal == "." else pd.Series(np.nan, index=values.index)
+    found = found.mask(values.str.contains("[xX_]", regex=True, na=False))  # pandas takes 0x65 for 101
     left = found.isna()
     if left.any():
         rest = values[left].astype("str").fillna("").str.strip()

@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -318,17 +319,20 @@ class ParquetSheet:
     @classmethod
     def of(cls, data: bytes, name: str, limits: Limits = UPLOAD) -> ParquetSheet:
         file = _opened(data, name)
-        meta, schema = file.metadata, file.schema
-        if meta.num_columns > MAX_COLUMNS:
-            raise SpecError(f"{name} has {meta.num_columns:,} columns; at most {MAX_COLUMNS:,} can be read.", field="file")
-        rows = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
-        if sum(rows) != meta.num_rows or min(rows, default=0) < 0:
-            raise SpecError(f"{name} says {meta.num_rows:,} rows and holds {sum(rows):,}; the file is damaged.", field="file")
-        if meta.num_rows > limits.rows:
-            raise SpecError(f"{name} has {meta.num_rows:,} rows; at most {limits.rows:,} can be read. Split it by year.", field="file")
-        leaves = [schema.column(i) for i in range(meta.num_columns)]
-        unreadable = {leaf.path.split(".")[0]: why for leaf in leaves if (why := _unreadable(leaf))}
-        return cls(data, name, tuple(dict.fromkeys(leaf.path.split(".")[0] for leaf in leaves)), meta.num_rows, unreadable, limits)
+        with _reading(name):
+            meta, schema = file.metadata, file.schema
+            if meta.num_columns > MAX_COLUMNS:
+                raise SpecError(f"{name} has {meta.num_columns:,} columns; at most {MAX_COLUMNS:,} can be read.", field="file")
+            rows = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+            if sum(rows) != meta.num_rows or min(rows, default=0) < 0:
+                raise SpecError(f"{name} says {meta.num_rows:,} rows and holds {sum(rows):,}; the file is damaged.", field="file")
+            if meta.num_rows > limits.rows:
+                raise SpecError(f"{name} has {meta.num_rows:,} rows; at most {limits.rows:,} can be read. Split it by year.", field="file")
+            leaves = [schema.column(i) for i in range(meta.num_columns)]
+            flat = [leaf.path for leaf in leaves]
+            unreadable = {leaf.path.split(".")[0]: why for leaf in leaves if (why := _unreadable(leaf))}
+            unreadable |= {path: "two columns of one name" for path in flat if flat.count(path) > 1}
+            return cls(data, name, tuple(dict.fromkeys(path.split(".")[0] for path in flat)), meta.num_rows, unreadable, limits)
 
     def head(self, count: int) -> pd.DataFrame:
         plain = [name for name in self.columns if name not in self.unreadable]
@@ -362,22 +366,16 @@ class ParquetSheet:
 
     def _batches(self, names: list[str], size: int) -> Iterator[Any]:
         """Record batches with text as dictionaries, once the pages' own headers have been added up."""
-        import pyarrow as pa
-
         file = _opened(self.body, self.name, text=self._text(names))
-        wanted = [i for i in range(file.metadata.num_columns) if file.schema.column(i).path in names]
-        _weigh(self.body, file.metadata, wanted, self.name, self.limits)
         total = 0
-        try:
+        with _reading(self.name):
+            wanted = [i for i in range(file.metadata.num_columns) if file.schema.column(i).path in names]
+            _weigh(self.body, file.metadata, wanted, self.name, self.limits)
             for batch in file.iter_batches(batch_size=size, columns=names, use_threads=False):
                 total += sum(_spelt_out(column) for column in batch.columns)
                 if total > self.limits.expanded:
                     raise _too_large(self.name, self.limits)
                 yield batch
-        except SpecError:
-            raise
-        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-            raise _broken(self.name, error) from error
 
     def _text(self, names: list[str]) -> list[str]:
         schema = _opened(self.body, self.name).schema
@@ -389,24 +387,34 @@ class ParquetSheet:
 
         if not batches:
             return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
-        try:
+        with _reading(self.name):
             columns = {}
             for name in names:
                 column = pa.chunked_array([_plain(batch.column(name)) for batch in batches])
                 columns[name] = column.to_pandas(date_as_object=False)
             return pd.DataFrame(columns)
-        except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
-            raise _broken(self.name, error) from error
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Whatever pyarrow makes of a damaged file becomes one sentence: names that are no text, columns that are not there, sizes that lie."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except SpecError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, LookupError, OverflowError, MemoryError) as error:
+        raise SpecError(f"{name} cannot be read as Parquet: {_reason(error)}.", field="file") from error
 
 
 def _opened(data: bytes, name: str, *, text: Sequence[str] = ()) -> Any:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     footer = int.from_bytes(data[-8:-4], "little")
     if len(data) < 12 or data[-4:] != b"PAR1" or footer > min(MAX_FOOTER, len(data) - 12):
         raise SpecError(f"{name} starts as Parquet and does not end as such: it is cut off or damaged.", field="file")
-    try:
+    with _reading(name):
         return pq.ParquetFile(
             io.BytesIO(data),
             read_dictionary=list(text),
@@ -415,8 +423,6 @@ def _opened(data: bytes, name: str, *, text: Sequence[str] = ()) -> Any:
             thrift_container_size_limit=1_000_000,
             arrow_extensions_enabled=False,
         )
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise _broken(name, error) from error
 
 
 def _unreadable(leaf: Any) -> str:
@@ -438,7 +444,8 @@ def _plain(column: Any) -> Any:
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
-        return column.cast(pa.large_string())
+        words = column.dictionary.cast(pa.binary()).cast(pa.string())  # which refuses what is no UTF-8
+        return pa.DictionaryArray.from_arrays(column.indices, words).cast(pa.large_string())
     if pa.types.is_decimal(column.type):
         return column.cast(pa.float64())
     return column
@@ -453,10 +460,6 @@ def _spelt_out(column: Any) -> int:
         return int(column.nbytes)
     lengths = pc.binary_length(column.dictionary).take(column.indices)
     return int(pc.sum(lengths).as_py() or 0) + 8 * len(column)
-
-
-def _broken(name: str, error: BaseException) -> SpecError:
-    return SpecError(f"{name} cannot be read as Parquet: {_reason(error)}.", field="file")
 
 
 def _too_large(name: str, limits: Limits) -> SpecError:

@@ -182,8 +182,8 @@ def look(body: bytes | Path, name: str) -> Preview:
         encoding=sheet.encoding,
         separator=sheet.separator,
         decimal=decimal,
-        columns=sheet.columns,
-        head=sample.head(HEAD),
+        columns=tuple(dict.fromkeys(sheet.columns)),
+        head=sample.head(HEAD).set_axis(_told_apart(sheet.columns), axis=1),
         rows=sheet.rows,
         estimated=sheet.estimated,
         table=table,
@@ -243,7 +243,8 @@ def guess_columns(table: str, columns: tuple[str, ...]) -> dict[str, str]:
     """canonical column -> header. An adjusted close is never taken for the close: that has to be said."""
     plain: dict[str, str] = {}
     for column in columns:
-        plain.setdefault(_plain(column), column)
+        if columns.count(column) == 1:
+            plain.setdefault(_plain(column), column)
     found: dict[str, str] = {}
     for canonical, synonyms in SYNONYMS[table].items():
         taken = set(found.values())
@@ -267,11 +268,25 @@ def _notes(table: str, columns: tuple[str, ...], mapping: dict[str, str]) -> lis
     adjusted = [column for column in columns if ADJUSTED.search(_plain(column))]
     if table == "bars" and adjusted:
         notes.append(f"{adjusted[0]!r} is left out: a price adjusted for later dividends tells the future.")
+    doubled = sorted({column for column in columns if columns.count(column) > 1})
+    if doubled:
+        notes.append(f"{doubled[0]!r} names more than one column; such columns cannot be used.")
     have = {_plain(column) for column in columns}
     for other, names in (("dividends", {"dividends", "dividend"}), ("splits", {"stocksplits", "stocksplit"})):
         if table == "bars" and have & names:
             notes.append(f"The file holds {other} too: read it a second time as {other} to have them.")
     return notes
+
+
+def _told_apart(columns: tuple[str, ...]) -> list[str]:
+    """Headers for a screen, which shows no two columns of one name."""
+    shown: list[str] = []
+    for column in columns:
+        name, number = column, 2
+        while name in shown:
+            name, number = f"{column} ({number})", number + 1
+        shown.append(name)
+    return shown
 
 
 @dataclass(frozen=True)

@@ -377,6 +377,8 @@ def test_a_mapping_that_cannot_be_is_refused_at_its_field(said, field):
 def test_a_column_that_is_there_twice_is_refused_only_where_it_is_asked_for():
     body = "Date,Open,High,Low,Close,Volume,x,x\n2025-01-02,1,1,1,1,1,7,8\n"
     assert len(table(body, symbol="A")) == 1
+    seen = look(body.encode(), "x.csv")
+    assert list(seen.head.columns)[-2:] == ["x", "x (2)"] and seen.columns[-1:] == ("x",) and "'x' names more" in " ".join(seen.notes)
     assert refused(body, columns={**BARS, "close": "x"}).field == "columns.close"
 
 
