@@ -1,7 +1,7 @@
 """Data from a folder: what is read, what is refused and with which sentence."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 
 from agent.errors import NoData, SpecError, Unavailable
 from agent.market.sessions import Calendar
+from agent.market.sources.base import Place
 from agent.market.sources.folder import FolderSource
 from agent.market.view import Market
 
@@ -406,6 +407,95 @@ def test_a_clean_folder_has_no_warnings(tmp_path):
     assert warnings_of(folder(tmp_path, prices=prices())) == ""
 
 
+# -------------------------------------------------------------------------------------------- the manifest and what is covered
+
+
+def test_the_manifest_says_exchange_currency_note_and_names(tmp_path):
+    """London on 2025-01-20 traded while New York was closed."""
+    days = [s.day for s in Calendar("XLON").sessions(date(2025, 1, 2), date(2025, 1, 31))]
+    said = {"exchange": "XLON", "currency": "GBP", "note": "from a friend", "companies": {"AAA": "Alpha plc"}, "anything": ["else"]}
+    source = folder(tmp_path, prices=prices(("AAA",), days), news=news("2025-01-03"), manifest=said)
+    (listing,) = source.listings()
+    assert (listing.exchange, listing.currency, listing.name, source.note) == ("XLON", "GBP", "Alpha plc", "from a friend")
+    assert source.fetch("bars", "AAA", *WHOLE).issues == ()
+    assert source.fetch("news", "AAA", *WHOLE).frame["available_at"].iloc[0] == pd.Timestamp("2025-01-04 00:00", tz="UTC")
+    assert Market.load(source, ["AAA"], start=days[0], end=days[-1], calendar=Calendar("XLON")).note == "from a friend"
+
+
+def test_a_zone_of_its_own_says_where_a_day_without_a_time_ends(tmp_path):
+    source = folder(tmp_path, prices=prices(), news=news("2025-01-03"), manifest={"zone": "Asia/Tokyo"})
+    assert source.fetch("news", "AAA", *WHOLE).frame["available_at"].iloc[0] == pd.Timestamp("2025-01-03 15:00", tz="UTC")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"exchange": "MOON"}, "Unknown exchange 'MOON'"),
+        ({"exchange": "../../x"}, "exchange"),
+        ({"exchange": 5}, "exchange"),
+        ({"currency": "pounds"}, "currency"),
+        ({"zone": "Mars/Phobos"}, "zone"),
+        ({"zone": "../../../etc/passwd"}, "zone"),
+        ({"basis": "guessed"}, "basis must be 'traded', 'split' or 'adjusted'"),
+        ({"companies": ["AAA"]}, "companies"),
+        ({"covered": {"news": {"AAA": [["yesterday", "today"]]}}}, "covered.news.AAA"),
+        ({"covered": {"news": {"AAA": [["2025-01-01T00:00:00", "2025-01-02T00:00:00"]]}}}, "covered.news.AAA"),  # whose clock?
+        ({"covered": {"news": {"AAA": [["2025-01-01T00:00:00Z"]]}}}, "covered.news.AAA"),
+        (["a", "list"], "one JSON object"),
+    ],
+)
+def test_a_manifest_that_cannot_be_is_refused_with_the_entry(tmp_path, said, words):
+    found = refusal(folder(tmp_path, prices=prices(), manifest=said))
+    assert words in found and len(found) < 300
+
+
+def test_coverage_reaches_from_the_first_day_of_a_symbol_through_its_last_unless_the_manifest_says_more(tmp_path):
+    stamps = news("2025-01-06T15:00:00Z", "2025-01-08T15:00:00Z")
+    source = folder(tmp_path, prices=prices(), news=stamps)
+    from_, to = pd.Timestamp("2025-01-06", tz="UTC"), pd.Timestamp("2025-01-09", tz="UTC")
+    assert source.fetch("news", "AAA", *WHOLE).covered == ((from_, to),)
+    assert source.fetch("news", "AAA", date(2025, 1, 7), date(2025, 1, 8)).covered == (  # no row that day, and yet it was looked at
+        (pd.Timestamp("2025-01-07", tz="UTC"), pd.Timestamp("2025-01-08", tz="UTC")),
+    )
+    assert source.fetch("news", "BBB", *WHOLE).covered == () == source.fetch("filings", "AAA", *WHOLE).covered
+    stated = {"news": {"AAA": [["2025-01-02T00:00:00Z", "2025-02-01T00:00:00+01:00"]], "BBB": []}}
+    said = folder(tmp_path, manifest={"covered": stated}).fetch("news", "AAA", *WHOLE).covered
+    assert said == ((pd.Timestamp("2025-01-02", tz="UTC"), pd.Timestamp("2025-01-31 23:00", tz="UTC")),)
+
+
+def test_a_bar_of_a_day_that_has_not_come_is_refused(tmp_path):
+    folder(tmp_path, prices=prices())
+    place = Place(now=lambda: datetime(2025, 1, 30, 12, tzinfo=UTC))
+    source = FolderSource(FolderSource.Options(path=str(tmp_path)), place)
+    assert "1 bar on a future date, first: 2025-01-31" in refusal(source)
+    assert len(source.fetch("bars", "AAA", DAYS[0], DAYS[-1]).frame) == len(DAYS) - 1
+
+
+def test_the_fingerprint_follows_what_the_manifest_means_and_not_its_remarks(tmp_path):
+    plain = folder(tmp_path, prices=prices()).fingerprint()
+    assert folder(tmp_path, manifest={"note": "x", "created_at": "today"}).fingerprint() == plain
+    assert folder(tmp_path, manifest={"currency": "CAD"}).fingerprint() != plain
+
+
+def test_split_adjusted_prices_without_a_table_of_splits_say_so(tmp_path):
+    assert "names no splits" in warnings_of(folder(tmp_path, prices=prices(), manifest={"basis": "split"}))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_fundamentals_are_served_as_facts_that_appear_with_their_filing(tmp_path, kind):
+    rows = {"symbol": "AAA", "company": "Alpha", "timeframe": "quarterly", "period_start": "2024-07-01", "period_end": "2024-09-30"}
+    wide = pd.DataFrame([{**rows, "filing_date": "2025-01-07", "form": "10-Q", "accession": "1", "revenue": 5e9, "total_assets": 9e9}])
+    source = folder(tmp_path, kind, prices=prices(), fundamentals=wide)
+    assert source.listing("AAA").name == "Alpha"
+    market = Market.load(source, ["AAA"], start=DAYS[0], end=DAYS[-1], calendar=XNYS)
+    before = market.view(XNYS.session(date(2025, 1, 7)).close_at).facts("AAA")
+    after = market.view(XNYS.session(date(2025, 1, 8)).close_at).facts("AAA")
+    assert before == () and {(fact.field, fact.value, fact.unit) for fact in after} == {
+        ("revenue", 5e9, "USD"),
+        ("total_assets", 9e9, "USD"),
+    }
+
+
 # ----------------------------------------------------------------------------------------------------------------- real data
 
 GAPS = ("2025-01-10", "2025-01-13", "2025-02-11", "2025-02-12", "2025-02-13", "2025-02-14", "2025-02-18", "2025-02-19")
@@ -470,3 +560,13 @@ def test_split_parts_that_are_no_numbers_are_refused_with_their_column(tmp_path)
 def test_a_path_that_no_file_system_takes_is_unavailable(tmp_path):
     with pytest.raises(Unavailable, match="cannot be read"):
         FolderSource(FolderSource.Options(path="x" * 5000)).listings()
+
+
+@real
+def test_the_real_bundles_fundamentals_are_facts_with_the_time_of_their_filing(djia):
+    """Apple's 10-K for 2024 was accepted on 2024-11-01 10:01:36 UTC and states 391,035 million of sales."""
+    facts = [f for f in djia.view(XNYS.session(date(2024, 12, 31)).close_at).facts("AAPL") if str(f.period_end) == "2024-09-28"]
+    (revenue,) = [fact for fact in facts if fact.field == "revenue" and fact.timeframe == "annual"]
+    assert (revenue.value, revenue.unit, revenue.form, str(revenue.filed)) == (391_035e6, "USD", "10-K", "2024-11-01")
+    assert revenue.available_at.isoformat() == "2024-11-01T10:01:36+00:00"
+    assert {fact.timeframe for fact in facts if fact.field == "total_assets"} == {"instant"}
