@@ -45,6 +45,7 @@ def chosen_part() -> str:
     )
     return st.session_state["_data_part"]
 
+
 part = chosen_part()
 st.caption(LEADS[part])
 

@@ -62,8 +62,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
 form = run_form.Form(key=key, copied=copied)
 offer = run_market.market(form)
 if offer is not None:
-    run_form.windows(form, offer)
-    run_market.strip(form)
+    run_form.windows(form, offer, below=run_market.strip)
 run_form.trader(form)
 run_form.memory(form)
 run_form.money(form)

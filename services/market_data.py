@@ -140,11 +140,11 @@ def _state(name: str) -> SourceState:
 def _missing(name: str, where: Settings) -> tuple[str, str] | None:
     """What a source needs from the environment and does not have: a sentence and the line for ``.env``."""
     if name == "edgar" and "@" not in where.contact:
-        return "SEC asks every program for a contact address.", "RECOLLECT_CONTACT=you@example.org"
+        return "SEC asks every program for a contact address, and none is set.", "RECOLLECT_CONTACT=you@example.org"
     if name == "alpaca_news" and not (where.alpaca_key_id and where.alpaca_secret_key):
-        return "Needs a key of yours.", "RECOLLECT_ALPACA_KEY_ID=…  RECOLLECT_ALPACA_SECRET_KEY=…"
+        return "No key is set.", "RECOLLECT_ALPACA_KEY_ID=…  RECOLLECT_ALPACA_SECRET_KEY=…"
     if name == "finnhub_news" and not where.finnhub_key:
-        return "Needs a key of yours.", "RECOLLECT_FINNHUB_KEY=…"
+        return "No key is set.", "RECOLLECT_FINNHUB_KEY=…"
     return None
 
 
@@ -227,7 +227,7 @@ def coverage(choice: Choice, tickers: Sequence[str], start: date, end: date) -> 
     """ticker, table (bars, news, filings), period (its first day), label, count, full, state for each period of [start, end].
 
     Periods are sessions for short ranges and months for longer ones. ``full`` is the number of sessions for bars and the row's largest
-    count for texts. ``state``: full, part, none (the source says nothing happened), no source (nobody can say). Rows of a session are
+    count for texts. ``state``: full, part, none (the source says nothing happened), missing (a session without a price), no source (nobody can say). Rows of a session are
     those that became readable since the close before it.
     """
     made = choice.open()
@@ -254,7 +254,8 @@ def _periods(
     sourced = _sourced(fetched, sessions, period, when)
     for first in dict.fromkeys(period.values()):
         count, full = int(counts.get(first, 0)), int(expected[first]) if table == "bars" else most
-        state = ("full" if count >= full else "part") if count else "none" if sourced.get(first) else "no source"
+        silent = "missing" if table == "bars" else "none"
+        state = ("full" if count >= full else "part") if count else silent if sourced.get(first) else "no source"
         label = f"{first:%Y-%m}" if monthly else str(first)
         yield {"ticker": ticker, "table": table, "period": first, "label": label, "count": count, "full": full, "state": state}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -41,6 +41,7 @@ WORDS = {  # what the choices mean, where their names do not say it
     "hold": "hold · buy and hold, no model",
     "rules": "rules, no LLM · offline and deterministic",
     "ollama": "ollama · a model on your machine",
+    "openai_compatible": "openai_compatible · vLLM, llama.cpp, LM Studio, OpenRouter, OpenAI …",
     "minilm": "minilm · all-MiniLM-L6-v2, bundled",
     "sentence-transformers": "sentence-transformers · another model by name",
     "hashing": "hashing · words only, instant, for tests",
@@ -113,7 +114,7 @@ def digest(data: Mapping[str, Any]) -> str:
 # ----------------------------------------------------------------------------------------------------------------- the windows
 
 
-def windows(form: Form, offer: Offer) -> None:
+def windows(form: Form, offer: Offer, *, below: Callable[[Form], None]) -> None:
     """Train and test window, bounded by the data, and what the data hold in them."""
     with section("2  Windows", "Learn first, then trade. Both ends are included; the agent gets hindsight only in training."):
         learn, trade = _first_windows(form, offer)
@@ -132,6 +133,7 @@ def windows(form: Form, offer: Offer) -> None:
         form.data["train"] = {"start": ends[0], "end": ends[1]} if trains else None
         form.data["test"] = {"start": ends[2], "end": ends[3]}
         form.place("train", "test", "start", "end")
+        below(form)
 
 
 def _first_windows(form: Form, offer: Offer) -> tuple[Window, Window]:

@@ -105,7 +105,8 @@ def _parts(form: Form, main: str) -> dict[str, Any]:
             if source == "upload":
                 options = _dataset(form, f"parts.{kind}", mine)
             elif source != LEFT_OUT:
-                options = form.options(f"parts.{kind}", SOURCES.load(source), values=mine, where=source)
+                with st.expander(f"Options of {text.label(source)}", key=f"{form.key}.more.{kind}.{source}"):
+                    options = form.options(f"parts.{kind}", SOURCES.load(source), values=mine, where=source)
             delivers = brings if source == LEFT_OUT else [table for table in brings if table in SOURCES.load(source).provides]
             found |= {table: {"source": source, "options": options} for table in delivers}
     return found
@@ -226,7 +227,7 @@ def strip(form: Form) -> None:
     )
     more = f" The first {MOST_TICKERS} of {len(tickers)} tickers." if len(tickers) > MOST_TICKERS else ""
     blind = sorted({str(name) for name in frame.loc[frame["state"] == "no source", "table"]})
-    no_source = f" Grey: no source for {' and '.join(blind)} then, which is not the same as nothing." if blind else ""
+    no_source = f" Hatched: no source for {' and '.join(blind)} then, which is not the same as nothing." if blind else ""
     st.caption(f"Darker is fuller, a gap is nothing at all; hover for counts.{no_source}{more}")
 
 

@@ -45,7 +45,7 @@ def test_tickers_are_looked_up_covered_by_a_strip_and_traded(app, browser):
     choose(tab, "Source", "yahoo")
     assert "Type one ticker or more" in tab.text()
     typed(tab, "Tickers", "AAPL, NOSUCHX", until="has never heard of the ticker 'NOSUCHX'")
-    typed(tab, "Tickers", "AAPL, MSFT", until="Grey: no source for")
+    typed(tab, "Tickers", "AAPL, MSFT", until="Hatched: no source for")
     choose(tab, "Embeddings", "hashing")
     for label, digits in (("Train from", "20250303"), ("Train to", "20250331"), ("Test from", "20250401"), ("Test to", "20250430")):
         set_date(tab, label, digits)

@@ -276,7 +276,7 @@ def test_a_month_of_coverage_has_its_cell_around_the_middle_of_the_month() -> No
 
 
 def test_every_state_of_the_calendar_has_a_swatch_of_its_own() -> None:
-    assert len({swatch(state, dark=False) for state in MEANING}) == len(MEANING) == 4
+    assert len({swatch(state, dark=False) for state in MEANING}) == len(MEANING) == 5
     assert "url(#h)" in swatch("no source", dark=True)
 
 

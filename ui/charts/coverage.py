@@ -1,7 +1,7 @@
 """What the data hold, period by period: a strip per ticker and table, so that a hole is seen before a run is started.
 
-Two kinds of emptiness look different, because they mean different things: a pale cell is a period in which nothing happened (the source
-looked), a hatched one is a period that nobody can speak for.
+Kinds of emptiness look different, because they mean different things: a pale cell is a period in which nothing happened (the source
+looked), a hatched one is a period that nobody can speak for. A session without a price is a blank: prices do not fail to happen.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from ui.charts.base import inert, mark_days, nothing
 ROW_HEIGHT = 24  # pixels of one strip
 MOST_TICKERS = 8
 THIN = 0.22  # opacity of the thinnest cell with something in it
-NO_SOURCE = "no source"
+NO_SOURCE, MISSING = "no source", "missing"
 
 # state -> what the cell means, in the order of the legend
 MEANING = {
     "full": "everything there",
     "part": "some of it",
     "none": "nothing happened: the source looked",
+    MISSING: "a session without a price",
     NO_SOURCE: "no source: nobody can say",
 }
 
@@ -94,7 +95,7 @@ def hues(dark: bool) -> dict[str, str]:
 def swatch(state: str, *, dark: bool) -> str:
     """A small SVG of a cell in this state, for a legend beside ``MEANING``."""
     colours = theme.palette(dark)
-    fill = {"full": colours.agent, "part": theme.fade(colours.agent, 0.4), "none": colours.grid}.get(state, "url(#h)")
+    fill = {"full": colours.agent, "part": theme.fade(colours.agent, 0.4), "none": colours.grid, MISSING: "none"}.get(state, "url(#h)")
     hatch = (
         f'<pattern id="h" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
         f'<rect width="5" height="5" fill="{theme.fade(colours.none, 0.12)}"/><rect width="1.4" height="5" fill="{colours.none}"/></pattern>'
@@ -191,6 +192,8 @@ def _said(row: dict[str, Any]) -> str:
     state, where = row.get("state"), inert(f"{row['ticker']} {row['label']}")
     if state == NO_SOURCE:
         return f"{where}: no source for {row['table']}, nobody can say"
+    if state == MISSING:
+        return f"{where}: no price, though there was a session"
     if not row["count"]:
         return f"{where}: no {row['table']}" + (", the source looked" if state else "")
     return f"{where}: {int(row['count'])} {row['table']}"

@@ -132,7 +132,7 @@ class EdgarSource:
 
     Options: type[BaseModel] = EdgarOptions
     provides = frozenset(("filings", "fundamentals"))
-    note = "Filings and their figures: U.S. Securities and Exchange Commission, EDGAR."
+    note = ""
     network = True
     version = "1"  # of the way filings are read: another one makes the cache ask again
 
