@@ -187,7 +187,7 @@ class Exchange(Wire):
             self.server = plain(response.headers.get("server", ""), 60)
             if response.status_code != 200:
                 to = urlsplit(response.headers.get("location", "")).hostname or ""
-                raise Answered(response.status_code, _beginning(response), wait_s=_wait(response.headers), to=to)
+                raise Answered(response.status_code, _beginning(response), wait_s=asked_to_wait(response.headers), to=to)
             yield from spoken(events(response.iter_bytes()))
 
 
@@ -218,7 +218,7 @@ def _beginning(response: httpx.Response) -> str:
     return body[:BEGINNING].decode("utf-8", "replace")
 
 
-def _wait(headers: Mapping[str, str]) -> float | None:
+def asked_to_wait(headers: Mapping[str, str]) -> float | None:
     """Seconds the server asks to wait: Retry-After as seconds or as a date, or OpenAI's milliseconds."""
     with_ms, value = headers.get("retry-after-ms", ""), headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", with_ms):
@@ -583,9 +583,9 @@ def ask_models(url: str, key: Key, *, connect_s: float = 5.0, wait_s: float = CH
 
 
 def _models(found: Any, key: Key) -> tuple[Listed, ...] | None:
-    entries = (found.get("data") or found.get("models")) if isinstance(found, dict) else found
+    entries = next((found[name] for name in ("data", "models") if name in found), None) if isinstance(found, dict) else found
     if not isinstance(entries, list):
-        return () if isinstance(found, dict) and entries == [] else None
+        return None
     listed = [_listed(entry, key) for entry in entries if isinstance(entry, dict) and (entry.get("id") or entry.get("name"))]
     return tuple(listed) if listed or not entries else None
 
