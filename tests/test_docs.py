@@ -12,6 +12,8 @@ from agent.market.sources import SOURCES
 from agent.memory import EMBEDDERS
 from agent.memory.layers import PRESETS
 from agent.strategies import STRATEGIES
+from commands.data import app as data
+from services.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,6 +24,22 @@ def test_every_verb_of_the_command_line_is_in_the_readme_and_the_other_way_round
     verbs = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     named = re.search(r"### Command line\n`([a-z ]+)`", README)[1].split()
     assert set(named) == verbs
+
+
+def test_every_data_command_is_in_the_readme_and_the_other_way_round():
+    verbs = {command.name or command.callback.__name__ for command in data.registered_commands}
+    assert set(re.search(r"`data ([a-z]+\|[a-z|]+)`", README)[1].split("|")) == verbs
+
+
+def test_every_source_is_in_the_readme():
+    assert all(f"`{name}`" in README for name in SOURCES)
+
+
+def test_every_setting_is_in_the_example_environment():
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert [
+        name for name in Settings.model_fields if f"RECOLLECT_{name.upper()}=" not in example and f"_{name.upper()}" not in example
+    ] == []
 
 
 def test_every_preset_is_in_the_readme():
