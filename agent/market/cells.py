@@ -132,11 +132,13 @@ def numbers(values: pd.Series, decimal: Sign, *, where: str, field: str, suffixe
 
 
 def _number(word: str, decimal: Sign, suffixes: bool) -> float:
+    if len(word) > 60:
+        return float("nan")
     thousands = "." if decimal == "," else ","
     group = rf"[{re.escape(thousands)}'\u2019 \u00a0\u202f]"
     match = re.fullmatch(
         rf"(?P<n>[-+\u2212]?(?:\d{{1,3}}(?:{group}\d{{3}})+|\d*)(?:{re.escape(decimal)}\d+)?)(?P<e>[eE][-+]?\d{{1,3}})?\s?(?P<s>[KMBkmb])?",
-        word[:60],
+        word,
     )
     if not match or not any(c.isdigit() for c in match["n"]) or (match["s"] and not suffixes):
         return float("nan")

@@ -423,9 +423,9 @@ def _unique(table: str, frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, 
         return frame, tuple(issues)
     rows = frame[double]
     if table in ("bars", "splits"):
-        raise _spec(
-            f"{where}: {_listed(_rows(rows, key))} appear{'s' if rows[key].drop_duplicates().shape[0] == 1 else ''} more than once with different values."
-        )
+        named = rows.drop_duplicates(key)
+        verb = "appears" if len(named) == 1 else "appear"
+        raise _spec(f"{where}: {_listed(_rows(named, key), len(named))} {verb} more than once with different values.")
     kept = frame.sort_values("available_at", kind="stable").drop_duplicates(key)
     lost = frame.loc[frame.index.difference(kept.index)]
     message = f"{where}: {len(lost)} {table} rows share their id with an earlier one and were left out."

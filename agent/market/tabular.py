@@ -11,8 +11,9 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -129,7 +130,7 @@ def _load(body: bytes | Path, shown: str, max_bytes: int) -> bytes:
 def _reason(error: BaseException) -> str:
     """The first line of a library's message, without the addresses and paths that libraries like to add."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return re.sub(r"0x[0-9a-fA-F]{4,}", "...", str(text).splitlines()[0])[:120]
+    return re.sub(r"0x[0-9a-fA-F]{4,}", "...", str(text).splitlines()[0])[:120].rstrip(". ")
 
 
 def _named(cells: Sequence[str]) -> tuple[str, ...]:
@@ -203,6 +204,8 @@ class CsvSheet:
         from pyarrow import csv as arrow_csv
 
         where = _positions(self.columns, names, self.name)
+        if not self.rows:
+            return pd.DataFrame({name: pd.Series(dtype="str") for name in names})
         every = [f"c{i}" for i in range(len(self.columns))]
         odd: list[str] = []
 
@@ -272,10 +275,10 @@ def _header(text: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     sample = text[:MAX_HEADER].decode("utf-8", errors="ignore")
     best: tuple[float, int, str, list[str]] = (0.0, 0, ",", [])
     for separator in (",", ";", "\t", "|"):
-        try:
-            rows = [row for row, _ in zip(csv.reader(io.StringIO(sample, newline=""), delimiter=separator), range(20)) if row]
-        except csv.Error:
-            continue
+        rows: list[list[str]] = []
+        with suppress(csv.Error):  # a cell too long for a sample: the rows before it decide
+            for row in islice(csv.reader(io.StringIO(sample, newline=""), delimiter=separator), 20):
+                rows += [row] if row else []
         if not rows:
             continue
         width = len(rows[0])
@@ -328,6 +331,8 @@ class ParquetSheet:
                 raise SpecError(f"{name} says {meta.num_rows:,} rows and holds {sum(rows):,}; the file is damaged.", field="file")
             if meta.num_rows > limits.rows:
                 raise SpecError(f"{name} has {meta.num_rows:,} rows; at most {limits.rows:,} can be read. Split it by year.", field="file")
+            if not meta.num_columns:
+                raise SpecError(f"{name} has no columns.", field="file")
             leaves = [schema.column(i) for i in range(meta.num_columns)]
             flat = [leaf.path for leaf in leaves]
             unreadable = {leaf.path.split(".")[0]: why for leaf in leaves if (why := _unreadable(leaf))}
@@ -358,7 +363,11 @@ class ParquetSheet:
                 raise SpecError(
                     f"{self.name}: column {name[:60]!r} holds {self.unreadable[name]}, which cannot be read as a table.", field="columns"
                 )
-        return self._pandas(list(self._batches(list(dict.fromkeys(names)), 100_000)), names)
+        batches = list(self._batches(list(dict.fromkeys(names)), 100_000))
+        held = sum(batch.num_rows for batch in batches)
+        if names and held != self.rows:
+            raise SpecError(f"{self.name} says {self.rows:,} rows and holds {held:,}; the file is damaged.", field="file")
+        return self._pandas(batches, names)
 
     def whole(self) -> pd.DataFrame:
         """Every column that can be read."""
@@ -472,7 +481,7 @@ def _weigh(data: bytes, meta: Any, columns: Sequence[int], name: str, limits: Li
     """Adds up what the pages of these columns say they expand to, and refuses what does not fit or contradicts itself."""
     total = pages = 0
     for group in range(meta.num_row_groups):
-        for column in columns:
+        for column in columns if meta.row_group(group).num_rows else ():
             chunk = meta.row_group(group).column(column)
             if chunk.file_path or chunk.total_compressed_size < 0:
                 raise SpecError(f"{name} keeps its columns in other files; save it as one.", field="file")

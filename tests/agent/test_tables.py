@@ -137,6 +137,18 @@ def test_a_day_without_a_time_ends_in_the_zone_that_is_given(zone, end):
     assert found["available_at"].iloc[0] == pd.Timestamp(end, tz="UTC")
 
 
+@pytest.mark.parametrize(
+    ("zone", "day", "end"),
+    [
+        ("America/Havana", "2025-11-01", "2025-11-02 05:00"),  # this midnight comes twice: the later one
+        ("America/Santiago", "2025-09-06", "2025-09-07 04:00"),  # this one never: the moment after
+    ],
+)
+def test_a_midnight_that_comes_twice_or_never_ends_the_day_not_too_early(zone, day, end):
+    found, _ = tables.conform("news", news(day), zone=zone)
+    assert found["available_at"].iloc[0] == pd.Timestamp(end, tz="UTC")
+
+
 @given(
     st.lists(
         st.tuples(

@@ -27,6 +27,44 @@ ROW = "2025-01-02,100,102,99,101,1000\n"
 SECONDS, MEGABYTES = 20, 400  # generous: the machine may be busy; what is refused late would take minutes or gigabytes
 
 
+SAID = {  # refused for the right reason
+    "header only": "no rows",
+    "header only without end": "no rows",
+    "no header": "not column names",
+    "a header of 40 MB": "first line has more than",
+    "a header of 10,000 columns": "10,000 columns",
+    "NUL far down": "NUL bytes",
+    "a quote that never closes": "never closed",
+    "a quote around 20 MB": "dates that cannot be read",
+    "a row with too few cells": "row 2 has 3 cells",
+    "a date of a million digits": "dates that cannot be read",
+    "a price of a million digits": "not numbers",
+    "year 9999": "1900",
+    "both decimal signs": "mixes decimal points",
+    "two versions of a day": ": AAA 2025-01-02 appears more than once",
+    "six million lines": "6,000,001 lines",
+    "51 MB": "at most 50 MB",
+    "a footer of gigabytes": "cut off or damaged",
+    "no rows": "no rows",
+    "no columns": "no columns",
+    "six million rows of nothing": "6,000,000 rows",
+    "10,000 columns": "10,000 columns",
+    "pickled objects": "binary data",
+    "a list of prices": "nested data",
+    "bytes that are no text": "UTF8",
+    "a dictionary written out to 5 TB": "once expanded",
+    "a text that expands to 2 GB": "once expanded",
+    "a page that says it expands to 2 GB": "once expanded",
+    "a page of negative size": "damaged",
+    "a page that ends behind the file": "damaged",
+    "a page of two billion values": "damaged",
+    "a page of a kind nobody knows": "says 2 rows and holds 0",
+    "a hundred thousand pages": "more than 100,000 pages",
+    "prefixes that stand for a terabyte": "DELTA_BYTE_ARRAY",
+    "a column twice": "two columns of one name",
+}
+
+
 class Runs:
     """A pickle of this writes a file when it is loaded."""
 
@@ -124,7 +162,7 @@ CSV = {
     "NUL in the header": "Da\x00te" + HEAD[4:] + ROW,
     "NUL far down": HEAD + ROW * 50_000 + "\x00",
     "a quote that never closes": HEAD + ROW + '2025-01-03,"100,102,99,101,1000\n' + ROW * 1000,
-    "a quote around 20 MB": HEAD + '"' + "x\n" * 10_000_000 + '",1,1,1,1,1\n',
+    "a quote around 20 MB": HEAD + '"' + "x " * 10_000_000 + '",1,1,1,1,1\n',
     "a row with too many cells": HEAD + ROW + "2025-01-03,1,1,1,1,1,1,1\n",
     "a row with too few cells": HEAD + ROW + "2025-01-03,1,1\n",
     "every row with another width": HEAD + "".join("1," * n + "1\n" for n in range(30)),
@@ -162,7 +200,8 @@ CSV = {
 @pytest.mark.parametrize("case", CSV)
 def test_a_hostile_csv_is_refused(case):
     body = CSV[case]
-    refusal(body.encode() if isinstance(body, str) else body)
+    found = refusal(body.encode() if isinstance(body, str) else body)
+    assert SAID.get(case, "") in str(found)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +342,7 @@ def _dictionary(length: int, rows: int) -> pa.Table:
 def test_a_hostile_parquet_is_refused(case):
     body = PARQUET[case]()
     assert len(body) <= tabular.UPLOAD.size
-    refusal(body, "prices.parquet")
+    assert SAID.get(case, "") in str(refusal(body, "prices.parquet"))
 
 
 def test_an_honest_bomb_is_refused_before_it_is_expanded():
