@@ -529,8 +529,8 @@ def _unwanted(said: Said, sent: frozenset[str]) -> str:
         return "max_tokens"
     if not _UNKNOWN.search(said.low):
         return ""
-    named = (said.param, said.low)
-    return next((name for name in OPTIONAL if name in sent and (name == named[0] or re.search(rf"\b{name}\b", named[1]))), "")
+    words = re.sub(r"\bstreaming\b", "stream", said.low)
+    return next((name for name in OPTIONAL if name in sent and (name == said.param or re.search(rf"\b{name}\b", words))), "")
 
 
 # --------------------------------------------------------------------------------------------------------- what it serves

@@ -210,6 +210,21 @@ def test_a_server_that_does_not_stream_is_understood() -> None:
     assert "".join(chunk.text for chunk in heard) == done.text
 
 
+@pytest.mark.parametrize("words", ["Streaming is not supported", "stream: unsupported value"])
+def test_a_server_that_refuses_to_stream_is_asked_for_the_whole_answer(server: OpenAIStandIn, words: str) -> None:
+    server.fail(Fault("400", body={"error": {"message": words}}))
+    one = backend(server, retries=0)
+    assert one.complete(question()).options["stream"] is False and one.complete(question()).prompt_tokens == 6
+    assert ["stream" in seen.body for seen in server.chats] == [True, False, False]
+    assert "stream_options" not in server.chats[1].body  # OpenAI refuses it without stream
+
+
+def test_another_machine_is_asked_through_the_proxy_of_the_environment(server: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+    backend(server, base_url="http://gpu-box:8000").check()
+    assert server.requests[-1].path == "http://gpu-box:8000/v1/models"
+
+
 def test_the_only_model_of_a_server_need_not_be_named(server: OpenAIStandIn) -> None:
     one = backend(server, model="")
     assert one.complete(question()).model == one.model == "my-model"
@@ -481,6 +496,12 @@ def test_nothing_listening_says_how_to_start_a_server() -> None:
             ask()
     health = one.check()
     assert not health.ok and "No server answers" in health.message and "vllm serve" in health.cure
+
+
+def test_a_server_without_a_certificate_says_so(server: OpenAIStandIn) -> None:
+    with pytest.raises(Unavailable, match="No safe connection to https") as caught:
+        backend(server, base_url=server.url.replace("http:", "https:")).complete(question())
+    assert "http://" in caught.value.cure and not server.requests
 
 
 def test_an_unknown_host_is_named() -> None:
