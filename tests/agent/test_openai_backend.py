@@ -311,6 +311,28 @@ def test_many_questions_at_once_descend_the_ladder_once_each_rung() -> None:
     assert len(found[0].options["refused"]) == 3
 
 
+def test_a_late_refusal_of_an_older_way_takes_nothing_back() -> None:
+    brain = lambda body: obedient({"format": SCHEMA, "messages": []})  # noqa: E731
+    late = threading.Event()
+
+    def slow(body: dict) -> str:
+        late.wait(5)
+        return brain(body)
+
+    with OpenAIStandIn(brain=slow) as server:
+        one, found = backend(server), []
+        server.fail(Fault("error", after=1, body={"error": {"message": "grammar too large"}}))
+        thread = threading.Thread(target=lambda: found.append(one.complete(question())))
+        thread.start()
+        assert until(lambda: server.chats)
+        server.brain, server.dialect = brain, "old"  # from now on every form is refused at once
+        assert one.complete(question()).options["structured"] == "none"
+        late.set()
+        thread.join()
+        assert one.complete(question()).options["structured"] == found[0].options["structured"] == "none"
+        assert len(server.chats) == 1 + 5 + 1 + 1  # the late one is asked again once, in the way learnt meanwhile
+
+
 def test_bounds_leave_the_schema_but_names_like_bounds_stay() -> None:
     schema = {"type": "object", "properties": {"minimum": {"type": "number", "minimum": 1}, "ids": {"type": "array", "maxItems": 2}}}
     assert without_bounds(schema) == {"type": "object", "properties": {"minimum": {"type": "number"}, "ids": {"type": "array"}}}
@@ -389,6 +411,12 @@ def test_a_waiting_stream_of_comments_is_no_first_word(server: OpenAIStandIn) ->
     server.token_delay_s = 0.5
     with pytest.raises(Unavailable, match=r"no first word within 0.2 s"):
         backend(server, first_token_timeout_s=0.2).complete(question())
+
+
+def test_a_greeting_before_the_model_has_begun_is_no_first_word(server: OpenAIStandIn) -> None:
+    server.always = Fault("stall", after=1)
+    with pytest.raises(Unavailable, match=r"no first word within 0.3 s"):
+        backend(server, first_token_timeout_s=0.3, read_timeout_s=0.1, retries=0).complete(question())
 
 
 # ---------------------------------------------------------------------------------------------------------------- failures
