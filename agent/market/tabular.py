@@ -174,7 +174,7 @@ class CsvSheet:
         first = text.lstrip(b"\r\n")[: MAX_HEADER + 1]
         if len(first) > MAX_HEADER and not re.search(rb"[\r\n]", first):
             raise SpecError(f"{name}: the first line has more than {MAX_HEADER:,} characters, so it names no columns.", field="file")
-        text = text.lstrip(b"\r\n")
+        text = _one_header(text.lstrip(b"\r\n"), name)
         separator, columns = _header(text, name)
         if text.count(b'"') % 2:
             raise SpecError(f'{name} holds an odd number of quotation marks, so one is never closed; inside a cell write "".', field="file")
@@ -268,6 +268,23 @@ def _transcoded(data: bytes, encoding: str, name: str) -> bytes:
         return data.decode(encoding).encode("utf-8")
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
         raise SpecError(f"{name} starts as {encoding} text and breaks off; save it again as CSV (UTF-8).", field="file") from error
+
+
+def _one_header(text: bytes, name: str) -> bytes:
+    """``yfinance.download(...).to_csv()`` writes three header lines (Price, Ticker, Date); for one ticker they are one."""
+    lines = text.split(b"\n", 3)
+    if len(lines) < 4 or not (lines[0].startswith(b"Price,") and lines[1].startswith(b"Ticker,")):
+        return text
+    tickers = {cell.strip() for cell in lines[1].split(b",")[1:] if cell.strip()}
+    if len(tickers) > 1:
+        shown = ", ".join(sorted(ticker.decode("utf-8", "replace")[:12] for ticker in tickers)[:5])
+        raise SpecError(
+            f"{name} holds {len(tickers)} tickers side by side ({shown} …), as yfinance.download writes them; one ticker per file, "
+            "or stacked with a ticker column: data.stack(level='Ticker').",
+            field="file",
+        )
+    first = lines[2].split(b",")[0].strip() or b"Date"
+    return first + lines[0].removeprefix(b"Price") + b"\n" + lines[3]
 
 
 def _header(text: bytes, name: str) -> tuple[str, tuple[str, ...]]:

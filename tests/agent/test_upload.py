@@ -498,3 +498,20 @@ def test_every_table_of_the_real_bundle_is_recognised_and_read(name):
     assert set(seen.questions) <= {"basis"}
     found, issues = read(path, path.name, Mapping(table=seen.table, columns=seen.mapping))
     assert len(found) and not [issue for issue in issues if issue.severity == "error"]
+
+
+DOWNLOADED = "Price,Close,High,Low,Open,Volume\nTicker,AAPL,AAPL,AAPL,AAPL,AAPL\nDate,,,,,\n2024-01-02,183.9,186.6,182.1,185.3,82488700\n"
+
+
+def test_the_three_header_lines_of_a_yfinance_download_are_understood():
+    seen = upload.look(DOWNLOADED.encode(), "aapl.csv")
+    assert seen.mapping["date"] == "Date" and seen.mapping["close"] == "Close" and seen.rows == 1
+    frame, _ = upload.read(DOWNLOADED.encode(), "aapl.csv", upload.Mapping(table="bars", columns=seen.mapping, symbol="AAPL"))
+    assert list(frame["close"]) == [183.9] and str(frame["date"].iloc[0].date()) == "2024-01-02"
+
+
+def test_a_yfinance_download_of_two_tickers_says_how_to_save_it():
+    both = DOWNLOADED.replace("Ticker,AAPL,AAPL", "Ticker,AAPL,MSFT")
+    with pytest.raises(SpecError, match="one ticker per file") as refused:
+        upload.look(both.encode(), "both.csv")
+    assert refused.value.field == "file"
