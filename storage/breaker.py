@@ -24,6 +24,7 @@ PAUSE = timedelta(minutes=15)  # after the source kept refusing through every wa
 LONGEST = timedelta(hours=24)  # whatever a server's Retry-After says
 DOWN_PAUSE = timedelta(minutes=2)  # after DOWN_LIMIT failures in a row, none further than DOWN_WITHIN from the one before
 DOWN_LIMIT = 5
+DOWN_EACH = 2  # of those, about one ticker
 DOWN_WITHIN = timedelta(minutes=10)
 CURE = "Try again then, or set RECOLLECT_OFFLINE=true to work with what is on disk."
 
@@ -75,16 +76,20 @@ class Breaker:
             self._write({"until": made.until.isoformat(), "reason": reason})
         return made
 
-    def down(self, reason: str) -> None:
-        """Note that the source gave no answer; several in a row open the breaker for two minutes."""
+    def down(self, reason: str, *, about: str = "") -> None:
+        """Note that the source gave no answer ``about`` a ticker; several in a row open the breaker for two minutes.
+
+        One ticker counts at most twice: a source that is well but for a single ticker must not be taken from all the others.
+        """
         known, now = self._read(), self._now()
-        last, count = _time(known.get("down_at")), known.get("down")
-        again = last is not None and timedelta() <= now - last <= DOWN_WITHIN and isinstance(count, int)
-        count = count + 1 if again and isinstance(count, int) else 1
-        if count >= DOWN_LIMIT:
-            self.open(f"no answer {count} times in a row ({reason})", pause=DOWN_PAUSE)
+        last, named = _time(known.get("down_at")), known.get("down")
+        again = last is not None and timedelta() <= now - last <= DOWN_WITHIN and isinstance(named, list)
+        names = [str(name) for name in named] if again and isinstance(named, list) else []
+        names += [about] if names.count(about) < DOWN_EACH or not about else []
+        if len(names) >= DOWN_LIMIT:
+            self.open(f"no answer {len(names)} times in a row ({reason})", pause=DOWN_PAUSE)
         elif self.pause() is None:
-            self._write({"down": count, "down_at": now.isoformat()})
+            self._write({"down": names, "down_at": now.isoformat()})
 
     def up(self) -> None:
         """Note that the source answered."""

@@ -128,7 +128,7 @@ class CachedSource:
             raise self._nothing_offline(f"{symbol}: its name and exchange")
         self._refuse_unknown(card)
         try:
-            listing = self._ask(lambda: self.inner.listing(symbol))
+            listing = self._ask(symbol, lambda: self.inner.listing(symbol))
         except UnknownSymbol as error:
             self._remember_unknown(symbol, error)
             raise
@@ -288,7 +288,7 @@ class CachedSource:
         self._refuse_unknown(self._card(shelf.symbol))
         none = ""
         try:
-            answer = self._ask(lambda: self.inner.fetch(shelf.table, shelf.symbol, low.date(), high.date()))
+            answer = self._ask(shelf.symbol, lambda: self.inner.fetch(shelf.table, shelf.symbol, low.date(), high.date()))
         except UnknownSymbol as error:
             self._remember_unknown(shelf.symbol, error)
             raise
@@ -341,8 +341,8 @@ class CachedSource:
 
     # -------------------------------------------------------------------------------------------------------------- waiting
 
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
-        """The source's answer. Repeats, waits, and opens the breaker that all share, where the source asks for it."""
+    def _ask(self, symbol: str, question: Callable[[], Answer]) -> Answer:
+        """The source's answer about ``symbol``. Repeats, waits, and opens the breaker that all share, where the source asks for it."""
         waits, again = list(self._patience), True
         while True:
             self._breaker.check()
@@ -357,7 +357,7 @@ class CachedSource:
             except (SourceDown, BadResponse) as error:
                 if not again:
                     if isinstance(error, SourceDown):
-                        self._breaker.down(_plain(error))
+                        self._breaker.down(_plain(error), about=symbol)
                     raise
                 again = False
                 self._sleep(BREATH * random.uniform(0.8, 1.2))

@@ -457,15 +457,25 @@ def test_five_failures_in_a_row_give_a_dead_source_a_short_rest_and_a_success_st
     world = World()
     source = cached(world, tmp_path)
     for failures in (4, 5):
-        for _ in range(failures):
+        for symbol in ("AAA", "BB", "C", "AAA", "BB")[:failures]:
             world.faults = [SourceDown("Refused.")] * 2
             with pytest.raises(SourceDown):
-                source.fetch("news", "AAA", JAN, FEB)
+                source.fetch("news", symbol, JAN, FEB)
         if failures == 4:
             source.fetch("news", "AAA", FEB, MAR)
     with pytest.raises(RateLimited, match="no answer 5 times"):
         source.fetch("news", "BB", FEB, MAR)
     world.later(minutes=2)
+    assert len(source.fetch("news", "BB", FEB, MAR).frame)
+
+
+def test_one_ticker_that_always_fails_does_not_take_the_source_from_the_others(tmp_path):
+    world = World()
+    source = cached(world, tmp_path)
+    for _ in range(2 * breaker.DOWN_LIMIT):
+        world.faults = [SourceDown("Refused.")] * 2
+        with pytest.raises(SourceDown):
+            source.fetch("news", "AAA", JAN, FEB)
     assert len(source.fetch("news", "BB", FEB, MAR).frame)
 
 
