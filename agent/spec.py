@@ -145,6 +145,8 @@ def explain(error: ValidationError) -> SpecError:
             message = "is not a known key; remove it or check its spelling"
         elif item["type"] == "missing":
             message = "is missing"
+        elif item["type"] == "too_long" and "actual_length" in item.get("ctx", {}):
+            message = f"takes at most {item['ctx']['max_length']}, and these are {item['ctx']['actual_length']}"
         else:
             message = PLAIN.get(item["type"], message)
         lines.append(f"{field}: {message}")

@@ -25,7 +25,7 @@ from agent.market.sources import SOURCES
 from agent.market.sources.base import TABLES, Fetched, Issue, Listing, Source, clipped, union
 from agent.market.view import Market, history
 from agent.records import Bar, Figure, Filing, News, PriceState, Record
-from agent.spec import Part, PartTable, RunSpec
+from agent.spec import FIRST_YEAR, LAST_YEAR, Part, PartTable, RunSpec
 from services import wiring
 from services.settings import Settings, settings
 from storage import datasets as shelf
@@ -183,8 +183,7 @@ def refresh(choice: Choice, tickers: Sequence[str], start: date, end: date, *, f
 
     That is more than the range: indicators, the last annual report and growth need the time before it (``agent.market.view``).
     """
-    if start > end:
-        raise SpecError(f"The start {start} is after the end {end}; swap them.", field="start")
+    _range(start, end)
     made = choice.open(refresh=force)
     wanted = [(ticker, table) for ticker in tickers for table in TABLES if table in made.provides]
     unknown: dict[str, str] = {}
@@ -203,6 +202,14 @@ def refresh(choice: Choice, tickers: Sequence[str], start: date, end: date, *, f
         yield Step(ticker, table, len(fetched.frame), done, len(wanted), issues=fetched.issues, first=first, last=last)
 
 
+def _range(start: date, end: date) -> None:
+    """SpecError for days in the wrong order, and for days that no market has."""
+    if start > end:
+        raise SpecError(f"The start {start} is after the end {end}; swap them.", field="start")
+    if start.year < FIRST_YEAR or end.year > LAST_YEAR:
+        raise SpecError(f"{start}..{end} is no range of a market; the days lie between {FIRST_YEAR} and {LAST_YEAR}.", field="start")
+
+
 def _span(table: str, frame: pd.DataFrame) -> tuple[date | None, date | None]:
     if frame.empty:
         return None, None
@@ -216,7 +223,8 @@ def held() -> pd.DataFrame:
 
 
 def forget(source: str, symbol: str | None = None) -> int:
-    """Delete a source's cached files, of one ticker or of all; returns how many."""
+    """Delete a source's cached files, of one ticker or of all; returns how many. SpecError where there is no such source."""
+    SOURCES.load(source)
     return market_cache.drop(settings().market_cache, source, symbol)
 
 
@@ -230,6 +238,7 @@ def coverage(choice: Choice, tickers: Sequence[str], start: date, end: date) -> 
     count for texts. ``state``: full, part, none (the source says nothing happened), missing (a session without a price), no source (nobody can say). Rows of a session are
     those that became readable since the close before it.
     """
+    _range(start, end)
     made = choice.open()
     when = Calendar(made.listing(tickers[0]).exchange)
     sessions = when.sessions(start, end)
@@ -304,6 +313,7 @@ def known(choice: Choice, ticker: str, day: date) -> Known:
 
 def check(choice: Choice, tickers: Sequence[str], start: date, end: date) -> list[Issue]:
     """The quality report: everything odd about the rows of [start, end], errors first. A ticker that cannot be had is an error of its own."""
+    _range(start, end)
     made, found = choice.open(), list[Issue]()
     for ticker in tickers:
         try:
@@ -326,6 +336,7 @@ def datasets() -> list[shelf.Dataset]:
 
 def save(choice: Choice, tickers: Sequence[str], start: date, end: date, name: str, *, replace: bool = False) -> shelf.Dataset:
     """Keep what a run over [start, end] reads under a name: it repeats whatever the source says tomorrow."""
+    _range(start, end)
     made, frames = choice.open(), dict[str, list[pd.DataFrame]]()
     listings = [made.listing(ticker) for ticker in tickers]
     covered: dict[str, dict[str, list[list[str]]]] = {}

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from agent.decision.prompt import templates_hash
+from agent.errors import SpecError
 from agent.llm import BACKENDS
 from agent.llm.base import Backend, Chunk
 from agent.market.sessions import Calendar
@@ -111,8 +112,14 @@ def market_source(name: str, values: Mapping[str, Any], parts: Mapping[Any, Part
 
 
 def source(spec: RunSpec) -> Source:
-    """The market of a run."""
-    return market_source(spec.source, spec.source_options, spec.parts)
+    """The market of a run. SpecError where it has no prices."""
+    made = market_source(spec.source, spec.source_options, spec.parts)
+    if "bars" not in made.provides:
+        having = ", ".join(name for name in SOURCES if "bars" in SOURCES.load(name).provides)
+        delivers = ", ".join(sorted(made.provides)) or "nothing"
+        message = f"The source {spec.source} has no prices (it has {delivers}); take them from one of {having}."
+        raise SpecError(message, field="source")
+    return made
 
 
 def backend(spec: RunSpec) -> Backend:

@@ -10,18 +10,18 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from agent.engine import plan, trade
+from agent.engine import HISTORY_BEFORE_START_DAYS, plan, trade
 from agent.errors import LookAhead, RecollectError, SpecError
 from agent.evaluation.leaks import Tally
 from agent.llm.base import Chunk, Stopped
 from agent.records import DayRecord
 from services import queries, runs
 from services.settings import settings
-from services.wiring import Hooks, Wired, provenance, wire
+from services.wiring import Hooks, Wired, provenance, source, wire
 from storage.chroma_index import ChromaIndex, flush_outbox, reconcile
 from storage.run_store import RunStore, Status
 
@@ -105,7 +105,7 @@ def _work(store: RunStore, run: str, on_record: OnRecord | None, known: Tally) -
         known.add(record)
     asked = _throttled(lambda: bool(store.asked(run)))
     wired = wire(spec, store=store, run=run, hooks=Hooks(on_chunk=Live(store, run), cancelled=asked))
-    _same_data(store, run, provenance(spec, wired), resumed=bool(last))
+    _same_experiment(store, run, provenance(spec, wired), wired, last=last)
     total = len(plan(spec, wired.calendar)) * len(spec.tickers)
     done = store.run(run).sessions_done
     store.beat(run, sessions_total=total)
@@ -151,20 +151,50 @@ def _throttled(ask: Callable[[], bool], every_s: float = 0.2) -> Callable[[], bo
     return answer
 
 
-def _same_data(store: RunStore, run: str, now: dict[str, Any], *, resumed: bool) -> None:
-    """A run is one experiment: going on with other data, prompts or another model of the same name would make it two."""
-    before = store.run(run).provenance
-    if not resumed or not before:
+def _same_experiment(store: RunStore, run: str, now: dict[str, Any], wired: Wired, *, last: Mapping[str, DayRecord]) -> None:
+    """A run is one experiment: going on with other prompts, or another model of the same name, would make it two.
+
+    Other data too, where somebody can bring the old ones back. What a network source says changes by itself (late news, corrected
+    bars) and cannot be brought back, so the run goes on, and says from where on and which of its days would now look different.
+    """
+    row = store.run(run)
+    before, live = row.provenance, source(row.spec).network
+    if not last or not before:
         store.set_provenance(run, now)
         return
     for what, cure in (("data", "restore the data"), ("prompts", "restore the templates")):
-        if before.get(what) != now.get(what):
+        if before.get(what) != now.get(what) and not (what == "data" and live):
             raise SpecError(f"the {what} changed since run {run} began; {cure} or start a new run", field=what)
     old, new = (found.get("model", {}).get("digest", "") for found in (before, now))
     if old and new and old != new:
         raise SpecError(
             f"the model behind the name changed since run {run} began (digest {old[:12]} became {new[:12]}); start a new run", field="model"
         )
+    if live:
+        changed = [_changed(store, run, wired, last)] if before.get("data") != now["data"] else []
+        findings = list(dict.fromkeys([*before.get("issues", []), *now["issues"], *changed]))
+        store.set_provenance(run, {**before, "data": now["data"], "undated": now["undated"], "issues": findings})
+
+
+def _changed(store: RunStore, run: str, wired: Wired, last: Mapping[str, DayRecord]) -> str:
+    """The warning of a run that goes on with other data: after which day, and which of its recorded days would be other ones now."""
+    other: list[str] = []
+    read_until: dict[str, datetime] = {}
+    count = 0
+    for record in store.records(run):
+        seen, view = record.observation, wired.market.view(record.observation.cutoff)
+        since = read_until.get(record.ticker, seen.cutoff - timedelta(days=HISTORY_BEFORE_START_DAYS))
+        told = (view.bar(record.ticker, record.day), view.split(record.ticker, record.day), view.dividend(record.ticker, record.day))
+        texts = (view.news(record.ticker, since), view.filings(record.ticker, since))
+        if (told, texts) != ((seen.bar, seen.split, seen.dividend), (seen.news, seen.filings)):
+            other.append(f"{record.ticker} {record.day}")
+        read_until[record.ticker], count = seen.cutoff, count + 1
+    day = max(record.day for record in last.values())
+    message = f"warning: The source changed its data while the run stood still; after {day} it went on with the newer ones. "
+    if not other:
+        return f"{message}None of the {count} days recorded before would look different."
+    shown = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
+    return f"{message}Of the {count} days recorded before, {len(other)} would look different now: {shown}."
 
 
 def _verdict(figures: dict[str, Any]) -> tuple[Status, str]:

@@ -334,7 +334,8 @@ def entries(folder: Path) -> pd.DataFrame:
 def drop(folder: Path, source: str, symbol: str | None = None) -> int:
     """Delete what the cache holds of a source, or of one symbol of it, listings included; returns the number of files."""
     gone = 0
-    for room in sorted((*folder.glob(f"{source}/*/"), *folder.glob(f"{source}~*/*/"))):
+    mine = [room for room in folder.glob("*/*/") if room.parent.name.split("~")[0] == source]  # no pattern, no path: a plain name
+    for room in sorted(mine):
         if room.name not in (*TABLES, "listing"):
             continue
         names = {_ENDING.sub("", path.name) for path in room.iterdir()} if symbol is None else {file_name(symbol)}
