@@ -192,6 +192,16 @@ def test_years_without_a_market_are_refused(tmp_path, year):
     assert error.value.field == "source_options.path"
 
 
+def test_prices_of_days_to_come_are_refused(tmp_path):
+    """In the middle of 2022-12-30 in New York, that day may have a price and the next session may not."""
+    days = {day: {"price": {"TSLA": 100.0 + n}} for n, day in enumerate((date(2022, 12, 29), date(2022, 12, 30), date(2023, 1, 3)))}
+    path = finmem_file.write(tmp_path / "e.pkl", days)
+    made = FinMemSource(FinMemSource.Options(path=str(path)), Place(now=lambda: datetime(2022, 12, 30, 17, tzinfo=UTC)))
+    assert len(made.fetch("bars", "TSLA", date(2022, 12, 29), date(2022, 12, 31)).frame) == 2
+    with pytest.raises(SpecError, match="1 bar on a future date, first: 2023-01-03"):
+        made.fetch("bars", "TSLA", date(2022, 12, 29), date(2023, 1, 10))
+
+
 def test_two_prices_on_one_day_are_refused(tmp_path):
     made = source(
         finmem_file.write(tmp_path / "e.pkl", {"2022-10-06": {"price": {"TSLA": 1.0}}, date(2022, 10, 6): {"price": {"TSLA": 2.0}}})

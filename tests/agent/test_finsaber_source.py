@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -237,6 +237,13 @@ def test_prices_that_cannot_be_traded_on_are_errors(tmp_path, column, value, wor
     with pytest.raises(SpecError, match=words) as error:
         source(write(tmp_path, price_daily=frame)).fetch("bars", "AAA", *WHOLE)
     assert error.value.field == "source_options.path" and "price_daily" in str(error.value)
+
+
+def test_prices_of_days_to_come_are_errors(tmp_path):
+    made = FinsaberSource(FinsaberSource.Options(path=str(write(tmp_path))), Place(now=lambda: datetime(2024, 3, 15, 17, tzinfo=UTC)))
+    assert len(made.fetch("bars", "AAA", date(2024, 3, 14), date(2024, 3, 16)).frame) == 2
+    with pytest.raises(SpecError, match="9 bars on a future date, first: 2024-03-18"):
+        made.fetch("bars", "AAA", date(2024, 3, 14), date(2024, 4, 1))
 
 
 # ------------------------------------------------------------------------------------------------------------------- tricks

@@ -19,6 +19,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,7 +54,7 @@ class FinMemSource(Local):
     note = NOTE
 
     def __init__(self, options: FinMemOptions, place: Place | None = None) -> None:
-        self.path, self.strict = Path(options.path).expanduser(), options.strict
+        self.place, self.path, self.strict = place or Place(), Path(options.path).expanduser(), options.strict
         self.calendar = Calendar("XNYS")
 
     def listings(self) -> list[Listing]:
@@ -70,7 +71,8 @@ class FinMemSource(Local):
         if symbol not in self._rows["bars"]:
             raise unknown_ticker(symbol, sorted(self._rows["bars"]))
         frame = between(self._rows[table], table, symbol, start, end)
-        issues = tables.inspect(table, frame, symbol=symbol, calendar=self.calendar)
+        today = self.place.now().astimezone(ZoneInfo(self.calendar.zone)).date()
+        issues = tables.inspect(table, frame, symbol=symbol, calendar=self.calendar, today=today)
         tables.refuse_errors(issues, where=self.path.name)
         return Fetched(
             frame, self._covered(table, symbol, start, end), (*self._notes[table], *self._caveats(table, symbol, frame), *issues)

@@ -25,6 +25,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pyarrow as pa
@@ -71,7 +72,7 @@ class FinsaberSource(Local):
     note = NOTE
 
     def __init__(self, options: FinsaberOptions, place: Place | None = None) -> None:
-        self.folder, self.inferred = Path(options.path).expanduser(), options.splits == "inferred"
+        self.place, self.folder, self.inferred = place or Place(), Path(options.path).expanduser(), options.splits == "inferred"
         if self.inferred:
             self.provides = self.provides | {"splits"}
         self.note = f"{NOTE}; splits are {'inferred from' if self.inferred else 'not given, see the days of'} the adjusted closes"
@@ -95,7 +96,8 @@ class FinsaberSource(Local):
         frame, issues = makers[table](symbol, raw, since, min(end, date(2199, 12, 31)))
         rows = between(by_symbol(frame), table, symbol, start, end).drop(columns="adjusted_close", errors="ignore")
         splits = inferred_splits(frame) if self.inferred and table == "bars" else None
-        found = tables.inspect(table, rows, symbol=symbol, calendar=self.calendar, splits=splits)
+        today = self.place.now().astimezone(ZoneInfo(self.calendar.zone)).date()
+        found = tables.inspect(table, rows, symbol=symbol, calendar=self.calendar, splits=splits, today=today)
         tables.refuse_errors(found, where=PRICES)
         covered = self._covered(table, start, end) if len(frame) or table == "splits" else ()
         return Fetched(rows, covered, (*issues, *found))
