@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
@@ -291,7 +292,14 @@ def _load(source: Source, listing: Listing, start: date, end: date, calendar: Ca
         covered[table] = tuple((low.to_pydatetime(), high.to_pydatetime()) for low, high in fetched.covered)
         issues += fetched.issues
         found = tables.inspect(
-            table, frames[table], symbol=ticker, calendar=calendar, splits=frames.get("splits"), dividends=frames.get("dividends")
+            table,
+            frames[table],
+            symbol=ticker,
+            calendar=calendar,
+            splits=frames.get("splits"),
+            dividends=frames.get("dividends"),
+            today=fetched.fetched_at.astimezone(ZoneInfo(calendar.zone)).date() if fetched.fetched_at else None,
+            fetched_at=fetched.fetched_at,
         )
         issues += found
         tables.refuse_errors(found)

@@ -1,6 +1,7 @@
 """The as-of window: nothing that became known after the cutoff comes out of it."""
 
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 import pandas as pd
@@ -411,3 +412,15 @@ def test_a_careless_sources_rows_become_a_sentence_and_not_a_record():
 def test_bars_in_any_order_are_the_same_market():
     backwards = raw(bars=bars()[::-1])
     assert backwards.view(close(END)).bars("AAA", 999) == raw(bars=bars()).view(close(END)).bars("AAA", 999)
+
+
+def test_a_bar_of_a_day_that_was_still_to_come_when_it_was_fetched_is_refused():
+    """A source that serves tomorrow is broken, and a back-test on it is worth nothing."""
+
+    class Seer(TableSource):
+        def fetch(self, table, symbol, start, end):
+            fetched = super().fetch(table, symbol, start, end)
+            return replace(fetched, fetched_at=datetime.combine(DAYS[-2], time(23, 0), UTC))
+
+    with pytest.raises(SpecError, match="future"):
+        Market.load(Seer(bars=bars()), ["AAA"], start=START, end=END, calendar=XNYS)
