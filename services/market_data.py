@@ -235,22 +235,42 @@ def coverage(choice: Choice, tickers: Sequence[str], start: date, end: date) -> 
     """ticker, table (bars, news, filings), period (its first day), label, count, full, state for each period of [start, end].
 
     Periods are sessions for short ranges and months for longer ones. ``full`` is the number of sessions for bars and the row's largest
-    count for texts. ``state``: full, part, none (the source says nothing happened), missing (a session without a price), no source (nobody can say). Rows of a session are
-    those that became readable since the close before it.
+    count for texts. ``state``: full, part, none (the source says nothing happened), missing (a session without a price), no source
+    (nobody can say). Rows of a session are those that became readable since the close before it. A ticker that cannot be had has no
+    source; where none can be had, the error of the first is raised.
     """
     _range(start, end)
     made = choice.open()
-    when = Calendar(made.listing(tickers[0]).exchange)
+    when = Calendar(_any_listing(made, tickers).exchange)
     sessions = when.sessions(start, end)
     monthly = (end - start).days > MONTHLY_FROM_DAYS
     period = {session.day: session.day.replace(day=1) if monthly else session.day for session in sessions}
     since = when.previous_session(sessions[0].day).day  # what came after that close belongs to the first session
     rows: list[dict[str, Any]] = []
+    trouble: list[RecollectError] = []
     for ticker in tickers:
+        try:
+            made.listing(ticker)
+            found = {table: made.fetch(table, ticker, since, end + timedelta(days=1)) for table in SHOWN_TABLES if table in made.provides}
+        except RecollectError as error:
+            trouble.append(error)
+            found = {}
         for table in SHOWN_TABLES:
-            fetched = made.fetch(table, ticker, since, end + timedelta(days=1)) if table in made.provides else Fetched(tables.empty(table))
+            fetched = found.get(table) or Fetched(tables.empty(table))
             rows += _periods(ticker, table, fetched, sessions, period, monthly=monthly, when=when)
+    if trouble and len(trouble) == len(tickers):
+        raise trouble[0]
     return pd.DataFrame(rows)
+
+
+def _any_listing(made: Source, tickers: Sequence[str]) -> Listing:
+    """The first ticker's that the source knows; the first one's error where it knows none."""
+    found = [_resolved(made, tickers[0])]
+    while found[-1].listing is None and len(found) < len(tickers):
+        found.append(_resolved(made, tickers[len(found)]))
+    if found[-1].listing is None:
+        raise found[0].error or NoData(found[0].problem, field="tickers")
+    return found[-1].listing
 
 
 def _periods(

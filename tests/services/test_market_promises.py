@@ -121,6 +121,14 @@ def test_a_ticker_that_goes_bad_later_keeps_its_rows_and_stops_nobody(home, monk
     assert "stale" in {issue.code for issue in steps["CSCO", "bars"].issues}
 
 
+def test_a_ticker_that_cannot_be_had_leaves_the_coverage_of_the_others(home):
+    frame = market_data.coverage(YAHOO, ["ZZ404", "AAPL"], *WEEK)
+    states = frame[frame["table"] == "bars"].groupby("ticker")["state"].unique().map(list).to_dict()
+    assert states == {"ZZ404": ["no source"], "AAPL": ["full"]}
+    with pytest.raises(SpecError, match="never heard of the ticker 'ZZ404'"):
+        market_data.coverage(YAHOO, ["ZZ404", "NOSUCHX"], *WEEK)
+
+
 # ---------------------------------------------------------------------------------------------------------- a source that refuses
 
 
