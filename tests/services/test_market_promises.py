@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from agent.market.sources.base import RateLimited
 from agent.market.sources.yahoo import YahooSource
 from agent.memory.layers import preset
 from agent.spec import Part, RunSpec
-from services import market_data, runs, wiring, worker
+from services import exports, market_data, queries, runs, wiring, worker
 from services.market_data import Choice, Step
 from services.settings import ROOT, settings
 from storage import market_cache
@@ -255,6 +256,27 @@ def test_a_run_refuses_to_start_where_there_is_no_price(home, yahoo):
     with pytest.raises(Unavailable, match="AAPL"):
         runs.submit(run_spec(parts={}, train=None, test={"start": "2024-03-04", "end": "2024-03-08"}, tickers=["AAPL"]))
     assert runs.store().runs() == []
+
+
+# ------------------------------------------------------------------------------------------------------- what was odd stays on record
+
+
+def test_what_was_odd_about_the_rows_stays_with_the_run_and_its_leak_report_counts_what_had_no_date(home, yahoo, tmp_path):
+    yahoo.stock("ZZNAN").news = [Item("never", "Nobody knows when", "soon"), Item("dated", "A dated one", "2022-06-14T15:00:00Z")]
+    spec = run_spec(parts={}, tickers=["ZZNAN"], train=None, test={"start": "2022-06-13", "end": "2022-06-24"})
+    found = runs.preflight(spec)
+    assert found.ok and any("without a price left out: 2022-06-15" in check.message for check in found.checks)
+    run = runs.create(spec)
+    assert worker.execute(run) == "done"
+    noted = runs.store().run(run).provenance["issues"]
+    assert any(line.startswith("warning: ") and "without a price left out: 2022-06-15" in line for line in noted)
+    assert any("has no bar on 2 of" in line for line in noted)
+    exports.export(run, tmp_path / "out")
+    report = json.loads((tmp_path / "out" / "leaks.json").read_text())
+    assert report["verdict"] == queries.leaks(run).verdict == "ok"
+    assert report["undated"] == queries.leaks(run).undated == {"news": 1}
+    blind = {day["day"]: day["observation"]["unsourced"] for day in map(lambda r: r.model_dump(mode="json"), runs.store().records(run))}
+    assert "news" in blind["2022-06-13"] and "news" not in blind["2022-06-21"], "nobody can speak for the time before the oldest headline"
 
 
 # ------------------------------------------------------------------------------------------------------------------- the demo market

@@ -169,6 +169,17 @@ def test_news_of_now_is_asked_for_again_after_a_quarter_of_an_hour_and_only_from
     assert len(world.calls) == 2
 
 
+@pytest.mark.parametrize("table", ["filings", "fundamentals"])
+def test_reports_of_now_are_asked_for_again_after_a_day_and_not_before(tmp_path, table):
+    world = World(now=datetime(2025, 3, 14, 12, tzinfo=UTC))
+    source = cached(world, tmp_path)
+    for hours, requests in ((0, 1), (12, 1), (11.9, 1), (0.2, 2), (0, 2)):
+        world.later(hours=hours)
+        source.fetch(table, "AAA", JAN, APR)
+        assert len(world.asked(table)) == requests, hours
+    assert world.asked(table)[1][0] >= "2025-03-13", "and only from where it had ended"
+
+
 def test_midnight_is_no_reason_to_ask_again(tmp_path):
     world = World(now=datetime(2025, 3, 14, 23, 55, tzinfo=UTC))
     source = cached(world, tmp_path)
