@@ -42,7 +42,7 @@ def run(
     train: Annotated[str | None, typer.Option(help="START:END, both inclusive, ISO dates; 'none' for no training.")] = None,
     test: Annotated[str | None, typer.Option(help="START:END, both inclusive, ISO dates.")] = None,
     strategy: Annotated[str | None, typer.Option(help="memory or hold")] = None,
-    backend: Annotated[str | None, typer.Option(help="ollama or rules")] = None,
+    backend: Annotated[str | None, typer.Option(help="rules, ollama or openai_compatible")] = None,
     model: Annotated[str | None, typer.Option(help="Model id, verbatim, such as qwen3:8b.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     preset: Annotated[str | None, typer.Option(help="Memory preset.")] = None,

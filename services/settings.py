@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from dotenv import load_dotenv
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -59,9 +60,15 @@ class Settings(BaseSettings):
         return self.home.absolute() / "logs"
 
 
+def load_env(path: Path = ROOT / ".env") -> None:
+    """What ``.env`` says becomes environment where that says nothing: OLLAMA_HOST and keys are read there, not by ``Settings``."""
+    load_dotenv(path, override=False)
+
+
 @lru_cache
 def settings() -> Settings:
     """The settings of this process."""
+    load_env()
     try:
         return Settings()
     except ValidationError as error:
