@@ -308,12 +308,23 @@ def _sourced(fetched: Fetched, sessions: Sequence[Session], period: Mapping[date
     return found
 
 
+def latest(when: Calendar, day: date) -> Session:
+    """The newest session up to ``day`` that has closed by now: nobody knows yet what will be known at a later close."""
+    closed = when.last_closed(datetime.now(UTC))
+    if closed is not None and day > closed.day:
+        return closed
+    return when.session(day) if day in when else when.previous_session(day)
+
+
 def known(choice: Choice, ticker: str, day: date) -> Known:
-    """What could be known at the close of ``day``, or of the session before it where it is none: news and filings since the close before."""
+    """What could be known at the close of ``day``, or of the newest session before it where it is none or has not closed yet.
+
+    News and filings are those since the close before.
+    """
     made = choice.open()
     when = Calendar(made.listing(ticker).exchange)
-    day = day if day in when else when.previous_session(day).day
-    session, before = when.session(day), when.previous_session(day)
+    session = latest(when, day)
+    day, before = session.day, when.previous_session(session.day)
     market = Market.load(made, [ticker], start=day - timedelta(days=10), end=day, calendar=when)
     view = market.view(session.close_at)
     return Known(

@@ -13,7 +13,7 @@ from agent.errors import RecollectError
 from agent.market.sessions import Calendar
 from agent.market.sources.base import Listing
 from agent.records import Figure, Filing, News
-from services.market_data import Known
+from services.market_data import Known, latest
 from ui import data_market, draw, format, text
 from ui.charts.coverage import MEANING, MOST_TICKERS, coverage, swatch
 from ui.data_market import Asked
@@ -122,13 +122,20 @@ def a_day(asked: Asked, tickers: Sequence[str]) -> None:
         try:
             listing = data_market.listing(asked.key, ticker)
             when = Calendar(listing.exchange)
-            session = when.session(day) if day in when else when.previous_session(day)
+            session = latest(when, day)
             _turn("Previous", "J", when.previous_session(session.day).day, icon="chevron_left", after=False)
             _turn("Next", "K", when.next_session(session.day).day, icon="chevron_right", after=True)
         except RecollectError as error:
             problem(error, what=ticker)
             return
-    if day != session.day:
+    if day >= when.next_session(session.day).day:
+        text.plain(
+            f"The session of {day} ({day:%A}) has not closed yet; this is the last completed one, {session.day} ({session.day:%A}). "
+            "What became readable since then is known at the next one."
+            if day in when
+            else f"{day} ({day:%A}) is still to come; this is the last completed session, {session.day} ({session.day:%A})."
+        )
+    elif day != session.day:
         text.plain(
             f"{day} ({day:%A}) is no session of {listing.exchange}; this is the session before it, {session.day} ({session.day:%A}). "
             "What became readable since then is known at the next one."

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.errors import NoData, SpecError, Unavailable
+from agent.market.sessions import Calendar
 from agent.market.sources import SOURCES
 from agent.market.sources.base import RateLimited
 from agent.market.sources.yahoo import YahooSource
@@ -243,6 +244,13 @@ def test_news_of_a_ticker_in_london_is_known_at_the_right_close_there(home, yaho
     frame = market_data.coverage(YAHOO, ["VOD.L"], day - timedelta(days=10), day)
     news = frame[frame["table"] == "news"].set_index("period")["count"]
     assert news[day] == 1 and news.sum() == 1
+
+
+def test_nothing_is_known_at_a_close_that_has_not_come(home):
+    closed = Calendar().last_closed(datetime.now(UTC))
+    assert closed is not None
+    ahead = market_data.known(YAHOO, "AAPL", closed.day + timedelta(days=9))
+    assert ahead.session == closed and ahead == market_data.known(YAHOO, "AAPL", closed.day)
 
 
 # -------------------------------------------------------------------------------------------------------------------- no empty runs
