@@ -195,6 +195,8 @@ def list_(
 
         if cache:
             frame = market_data.held()
+            if frame.empty:
+                say("The cache is empty. What a run or `cli.py data fetch` asks a source for is kept there.")
             for row in frame.to_dict("records"):
                 say(f"{row['source']:<14} {row['table']:<13} {row['symbol']:<12} {row['rows']:>7} rows  {row['first']} .. {row['last']}")
             if as_json:

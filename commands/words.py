@@ -38,6 +38,9 @@ def spoken() -> Iterator[None]:
     except RecollectError as error:
         say(f"error: {error}")
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        say("stopped from the keyboard; what was complete is kept")
+        raise typer.Exit(130) from None
 
 
 def emit(data: Any) -> None:

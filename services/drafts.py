@@ -89,8 +89,12 @@ def suggested(first: date | None, last: date | None) -> tuple[Window, Window]:
     first = first or last - timedelta(days=365)
     when, span = Calendar(), (last - first).days
     start = last - timedelta(days=min(182, int(0.6 * span)))
-    begins = when.next_session(start - timedelta(days=1)).day
-    ends = when.previous_session(begins).day
+    try:
+        begins = when.next_session(start - timedelta(days=1)).day
+        ends = when.previous_session(begins).day
+    except NoData:  # prices from beyond the calendar: the plan says so, and the form stays usable
+        later = first + timedelta(days=1)
+        return Window(start=first, end=first), Window(start=later, end=max(last, later))
     learns = max(first, begins - timedelta(days=91))
     return Window(start=min(learns, ends), end=ends), Window(start=begins, end=max(begins, last))
 

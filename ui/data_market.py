@@ -206,8 +206,8 @@ def _rest(places: Places, key: str, choice: Choice, found: Listed, seed: Mapping
     first = max(found.first or date(1990, 1, 1), last - timedelta(days=SPAN_DAYS))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):  # wraps where there is no room for three
         tickers = _typed(at, wanted) if found.network else _picked(at, found.listings, wanted)
-        start = st.date_input("From", value=_day(seed.get("from")) or first, key=f"{at}.from", width=150, **EVER, **KEPT)
-        end = st.date_input("To (included)", value=_day(seed.get("to")) or last, key=f"{at}.to", width=150, **EVER, **KEPT)
+        start = st.date_input("From", value=_day(seed.get("from")) or _within(first), key=f"{at}.from", width=150, **EVER, **KEPT)
+        end = st.date_input("To (included)", value=_day(seed.get("to")) or _within(last), key=f"{at}.to", width=150, **EVER, **KEPT)
     places.here("tickers", "start", "end")
     if not isinstance(start, date) or not isinstance(end, date):
         places.say(SpecError("Choose the first and the last day.", field="start"))
@@ -225,7 +225,7 @@ def _rest(places: Places, key: str, choice: Choice, found: Listed, seed: Mapping
     return Asked(choice, tuple(tickers), start, end, found.network, found.note, names)
 
 
-EVER: dict[str, Any] = {"format": "YYYY-MM-DD", "min_value": date(1990, 1, 1), "max_value": date(2039, 12, 31)}
+EVER: dict[str, Any] = {"format": "YYYY-MM-DD", "min_value": date(1900, 1, 1), "max_value": date(2100, 12, 31)}
 
 
 def _typed(at: str, wanted: Sequence[str]) -> list[str]:
@@ -258,10 +258,17 @@ def _picked(at: str, listings: Sequence[Listing], wanted: Sequence[str]) -> list
 
 
 def _day(value: str | None) -> date | None:
+    """The day an address names, where the calendar can show it."""
     try:
-        return date.fromisoformat(value or "")
+        found = date.fromisoformat(value or "")
     except ValueError:
         return None
+    return found if found == _within(found) else None
+
+
+def _within(day: date) -> date:
+    """The nearest day that the calendars of this page can show."""
+    return min(max(day, EVER["min_value"]), EVER["max_value"])
 
 
 def named(choice: str) -> str:

@@ -78,8 +78,10 @@ def _dataset(form: Form, field: str, mine: Mapping[str, Any]) -> dict[str, Any]:
         page.link("data", "To the Data page", icon="→", tab="import")
         form.whole = False
         return {}
-    wanted = mine.get("dataset") or _linked()
+    wanted = str(mine.get("dataset") or _linked())
     start = names.index(wanted) if wanted in names else 0
+    if wanted and wanted not in names:  # the first one instead would be another experiment under the same words
+        text.plain(f"⚠ There is no dataset {text.clean(wanted, longest=60)!r} that can be used; choose another one.")
     help_ = "Made on the Data page: an upload, an import, or data kept under a name."
     return {
         "dataset": st.selectbox(

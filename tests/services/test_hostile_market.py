@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from agent.errors import SpecError
+from agent.errors import SpecError, Unavailable
 from agent.memory.layers import preset
 from agent.spec import RunSpec
 from services import market_data, queries, runs, worker
 from services.market_data import Choice
-from services.settings import settings
+from services.settings import ROOT, settings
 from storage.market_cache import drop
+from tests.stand_ins.news_apis import KEYS, NewsServer
 from tests.stand_ins.yahoo import Item, YahooStandIn
 
 SUMMER = {"start": "2024-07-01", "end": "2024-07-12"}
@@ -177,3 +182,60 @@ def test_fifty_one_tickers_are_counted_in_words():
         spec(tickers=[f"A{number}" for number in range(51)])
     except SpecError as error:
         assert "Tuple" not in str(error) and "50" in str(error)
+
+
+def test_a_fetch_stopped_from_the_keyboard_says_so_keeps_what_was_complete_and_leaves_nothing_half_done(home, yahoo):
+    env = {**os.environ, "RECOLLECT_HOME": str(home), "RECOLLECT_YAHOO_URL": yahoo.url}
+    flags = [
+        "--source",
+        "yahoo",
+        "--tickers",
+        "AAPL,MSFT,NVDA,AMZN,CSCO,INTC",
+        "--start",
+        "2024-07-01",
+        "--end",
+        "2024-07-31",
+        "--name",
+        "cut",
+    ]
+    process = subprocess.Popen([sys.executable, "cli.py", "data", "fetch", *flags], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "AAPL splits" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    assert "stopped from the keyboard" in process.stderr.read() and process.wait() == 130
+    assert "AAPL" in set(market_data.held()["symbol"]) and market_data.datasets() == []
+
+
+def test_items_without_a_time_are_left_out_counted_and_the_same_id_under_two_tickers_is_two_items(home, yahoo):
+    flood = [
+        Item(f"x{number}", f"Headline {number}", f"2024-07-03T12:00:{number % 60:02}Z", summary="long " * 200) for number in range(190)
+    ]
+    yahoo.stock("AAPL").news = [Item("u1", "Whenever", None), Item("u2", "Soon", "soon"), *flood]
+    yahoo.stock("MSFT").news = [Item("x1", "Elsewhere", "2024-07-03T12:00:00Z")]
+    run = runs.create(spec(tickers=["AAPL", "MSFT"]))
+    assert worker.execute(run) == "done"
+    mine, other = (queries.record(run, ticker, date(2024, 7, 3)) for ticker in ("AAPL", "MSFT"))
+    assert len(mine.observation.news) == 190 and [item.title for item in other.observation.news] == ["Elsewhere"]
+    assert max(len(call.user) for call in mine.thought.calls) < 60_000, "a flood does not flood the prompt"
+    assert runs.store().run(run).provenance["undated"] == {"news": 2}
+    assert queries.run(run).summary["leaks"]["undated"] == {"news": 2}
+
+
+def test_a_key_that_is_refused_stops_the_start_in_words_and_is_written_nowhere(home, monkeypatch):
+    with NewsServer() as server:
+        monkeypatch.setenv("RECOLLECT_FINNHUB_URL", server.url)
+        monkeypatch.setenv("RECOLLECT_FINNHUB_KEY", "SECRETXYZ")
+        settings.cache_clear()
+        last = runs.Calendar().last_closed(datetime.now(UTC)).day
+        window = {"start": str(last - timedelta(days=6)), "end": str(last)}
+        with pytest.raises(Unavailable, match="RECOLLECT_FINNHUB_KEY") as refused:
+            runs.submit(spec(test=window, parts={"news": {"source": "finnhub_news"}}))
+        assert "SECRETXYZ" not in str(refused.value) and runs.store().runs() == []
+        monkeypatch.setenv("RECOLLECT_FINNHUB_KEY", KEYS["finnhub_key"])
+        settings.cache_clear()
+        run = runs.create(spec(test=window, parts={"news": {"source": "finnhub_news"}}))
+        assert worker.execute(run) == "done"
+    for secret in (b"SECRETXYZ", KEYS["finnhub_key"].encode()):
+        assert not [path for path in home.rglob("*") if path.is_file() and secret in path.read_bytes()]
