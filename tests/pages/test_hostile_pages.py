@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from agent.errors import NoData
 from agent.market import upload
 from services import market_data
 from services.market_data import Choice
