@@ -542,12 +542,12 @@ def _session_days(exchange: str) -> np.ndarray:
 
 def _jumps(frame: pd.DataFrame, symbol: str, splits: pd.DataFrame | None, dividends: pd.DataFrame | None) -> list[Issue]:
     """Moves that no split or dividend of the day explains: over 40 %, or as large as a usual split and then staying there."""
-    ratio = (frame["close"] / frame["close"].shift(1)).to_numpy()
-    acted = [table["ex_date"].to_numpy().astype("datetime64[D]") for table in (splits, dividends) if table is not None and len(table)]
     days = frame["date"].to_numpy().astype("datetime64[D]")
+    paid = frame["date"].map(dividends.groupby("ex_date")["amount"].sum()).fillna(0.0) if dividends is not None and len(dividends) else 0.0
+    ratio = ((frame["close"] + paid) / frame["close"].shift(1)).to_numpy()
     large = np.isfinite(ratio) & (np.abs(ratio - 1) > JUMP)
-    if acted:
-        large &= ~np.isin(days, np.concatenate(acted))
+    if splits is not None and len(splits):
+        large &= ~np.isin(days, splits["ex_date"].to_numpy().astype("datetime64[D]"))
     moves: dict[str, list[str]] = {"split_like": [], "jump": []}
     for position in np.flatnonzero(large):
         move = ratio[position]

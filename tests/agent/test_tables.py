@@ -81,9 +81,8 @@ def test_a_large_move_without_an_action_is_worth_a_look_and_says_when_it_looks_l
     frame.loc[8:, ["open", "high", "low", "close"]] /= factor
     frame.loc[8:, ["open", "high", "low", "close"]] *= 107 / 108  # so that the move is the factor to the digit
     assert codes("bars", frame) == ([("warning", code, 1)] if code else [])
-    for table, column in (("splits", "ratio"), ("dividends", "amount")):
-        action = pd.DataFrame({"symbol": ["AAA"], "ex_date": [DAYS[8]], column: [2.0]})
-        assert codes("bars", frame, **{table: action}) == []
+    split = pd.DataFrame({"symbol": ["AAA"], "ex_date": [DAYS[8]], "ratio": [2.0]})
+    assert codes("bars", frame, splits=split) == []
 
 
 def test_odd_news_has_its_words():
@@ -246,3 +245,20 @@ def test_a_figure_nobody_dated_is_left_out_and_counted():
 def test_a_table_without_any_figure_says_what_is_missing():
     with pytest.raises(SpecError, match="field, value"):
         tables.conform("fundamentals", quarter())
+
+
+def test_a_dividend_excuses_the_fall_it_explains_and_not_an_unadjusted_split():
+    """A dividend on the day of a split used to hide the split."""
+    days = [session.day for session in Calendar().sessions(date(2024, 3, 1), date(2024, 3, 28))]
+
+    def codes(after: float, amount: float) -> list[str]:
+        close = [100.0 + i % 2 if day < days[10] else after + i % 2 for i, day in enumerate(days)]
+        rows = {"symbol": "AAA", "date": pd.to_datetime(days), "open": close, "high": close, "low": close, "close": close, "volume": 5.0}
+        paid = {"symbol": ["AAA"], "ex_date": [pd.Timestamp(days[10])], "amount": [amount]}
+        frame, dividends = (tables.conform(table, pd.DataFrame(r))[0] for table, r in (("bars", rows), ("dividends", paid)))
+        found = tables.inspect("bars", frame, symbol="AAA", calendar=Calendar(), dividends=dividends)
+        return [issue.code for issue in found if issue.code in ("split_like", "jump")]
+
+    assert codes(25.0, 0.2) == ["split_like"]
+    assert codes(40.0, 60.0) == []
+    assert codes(40.0, 1.0) == ["jump"]
