@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,6 +74,8 @@ def fetch(
 
         choice, wanted = _choice(source, news_from, filings_from), _tickers(tickers)
         first, last = _day(start, "start"), _day(end, "end")
+        if last > datetime.now(UTC).date():
+            say(f"  {last} is still to come: rows end with the last completed session")
         steps = []
         for step in market_data.refresh(choice, wanted, first, last, force=again):
             steps.append(step)
