@@ -383,7 +383,7 @@ def save(choice: Choice, tickers: Sequence[str], start: date, end: date, name: s
         raise NoData(f"There is not one price from {start} to {end}; nothing was saved.", field="tickers")
     manifest = {
         "kind": choice.source,
-        "choice": choice.model_dump(mode="json"),
+        "choice": _shared(choice),
         "note": made.note,
         "basis": "traded",
         "exchange": listings[0].exchange,
@@ -396,6 +396,15 @@ def save(choice: Choice, tickers: Sequence[str], start: date, end: date, name: s
     }
     _one_market(listings)
     return shelf.save(settings().datasets, name, joined, manifest=manifest, replace=replace)
+
+
+def _shared(choice: Choice) -> dict[str, Any]:
+    """A choice as it may be given away with an export: where a file lay on this machine is nobody's business."""
+    said: dict[str, Any] = choice.model_dump(mode="json")
+    for part in (said, *said["parts"].values()):
+        if "path" in part["options"]:
+            part["options"]["path"] = Path(str(part["options"]["path"])).name
+    return said
 
 
 def _one_market(listings: Sequence[Listing]) -> None:

@@ -173,7 +173,8 @@ def _same_experiment(store: RunStore, run: str, now: dict[str, Any], wired: Wire
     if live:
         changed = [_changed(store, run, wired, last)] if before.get("data") != now["data"] else []
         findings = list(dict.fromkeys([*before.get("issues", []), *now["issues"], *changed]))
-        store.set_provenance(run, {**before, "data": now["data"], "undated": now["undated"], "issues": findings})
+        earlier = {"data_before": [*before.get("data_before", []), before.get("data")]} if changed else {}
+        store.set_provenance(run, {**before, **earlier, "data": now["data"], "undated": now["undated"], "issues": findings})
 
 
 def _changed(store: RunStore, run: str, wired: Wired, last: Mapping[str, DayRecord]) -> str:

@@ -81,7 +81,8 @@ def test_a_run_goes_on_after_its_source_corrected_a_price_and_names_the_days_tha
     market_data.forget("yahoo")
     (said,) = go_on(run)
     assert "after 2024-07-03 it went on" in said and "Of the 3 days" in said and "1 would look different now: AAPL 2024-07-02." in said
-    assert runs.store().run(run).provenance["data"] != before
+    after = runs.store().run(run).provenance
+    assert after["data"] != before and after["data_before"] == [before]
     assert len(queries.days(run, "AAPL")) == 9
 
 
@@ -239,3 +240,17 @@ def test_a_key_that_is_refused_stops_the_start_in_words_and_is_written_nowhere(h
         assert worker.execute(run) == "done"
     for secret in (b"SECRETXYZ", KEYS["finnhub_key"].encode()):
         assert not [path for path in home.rglob("*") if path.is_file() and secret in path.read_bytes()]
+
+
+def test_an_exported_dataset_does_not_say_where_its_files_lay(home, tmp_path):
+    market_data.save(Choice(source="yahoo"), ["AAPL"], date(2024, 7, 1), date(2024, 7, 12), "mine")
+    market_data.export_dataset("mine", tmp_path / "secret place" / "out")
+    market_data.add_folder("twice", "folder", tmp_path / "secret place" / "out")
+    market_data.export_dataset("twice", tmp_path / "given away")
+    said = (tmp_path / "given away" / "manifest.json").read_text(encoding="utf-8")
+    assert '"path": "out"' in said and "secret place" not in said
+    both = [
+        Choice(source="upload", options={"dataset": name}).open().fetch("bars", "AAPL", date(2024, 7, 1), date(2024, 7, 13))
+        for name in ("mine", "twice")
+    ]
+    assert both[0].frame.equals(both[1].frame) and both[0].covered == both[1].covered
