@@ -6,12 +6,16 @@ import json
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.errors import SpecError
 from commands.words import Json, emit, say, spoken
+
+if TYPE_CHECKING:  # both take a moment to import
+    from agent.market.upload import Mapping
+    from services.market_data import Choice
 
 app = typer.Typer(no_args_is_help=True, help="Market data: fetch, check, import, list, export, delete.")
 
@@ -23,7 +27,8 @@ NewsFrom = Annotated[str, typer.Option(help="Another source for news, such as fi
 FilingsFrom = Annotated[str, typer.Option(help="Another source for filings and fundamentals, such as edgar; 'none' leaves them out.")]
 
 
-def _choice(source: str, news_from: str, filings_from: str):
+def _choice(source: str, news_from: str, filings_from: str) -> Choice:
+    """The source of the flags, with the parts that come from elsewhere."""
     from services import market_data
 
     return market_data.Choice.model_validate({**market_data.read_choice(source).model_dump(), "parts": parts(news_from, filings_from)})
@@ -167,7 +172,7 @@ def _kind(path: Path) -> str:
     return "finmem" if path.suffix.lower() in (".pkl", ".pickle") else "table"
 
 
-def _mapping(path: Path, given: dict[str, str], columns: list[str], exchange: str, currency: str):
+def _mapping(path: Path, given: dict[str, str], columns: list[str], exchange: str, currency: str) -> Mapping:
     """What the file itself suggests, with what was said on the command line on top; a question left open is an error that says so."""
     from agent.market import upload
 
