@@ -295,6 +295,29 @@ def _show_day(view, day: str, ticker: str | None, as_json: bool) -> None:
 
 
 @app.command()
+def replay(
+    run: Annotated[str, typer.Argument(help="Run id or its beginning.")],
+    as_json: Json = False,
+) -> None:
+    """Run it again from its recorded answers, without any server, and compare every day. Exit 1 if a day differs."""
+    with spoken():
+        from dataclasses import asdict
+
+        from services import replay as again
+        from services import runs as library
+
+        found = again.replay(library.find(run).id)
+        if found.same:
+            say(f"all {found.days} recorded days come out the same, to the last digit")
+        else:
+            say(f"{found.equal} of {found.days} days come out the same; the first that does not: {found.difference}")
+        if as_json:
+            emit(asdict(found) | {"same": found.same})
+        if not found.same:
+            raise typer.Exit(1)
+
+
+@app.command()
 def export(
     run: Annotated[str, typer.Argument(help="Run id or its beginning.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],

@@ -172,15 +172,21 @@ def bank(spec: RunSpec, ticker: str, using: Embedder, store: RunStore | None, ru
 
 
 def wire(
-    spec: RunSpec, *, store: RunStore | None = None, run: str = "", hooks: Hooks | None = None, where: Settings | None = None
+    spec: RunSpec,
+    *,
+    store: RunStore | None = None,
+    run: str = "",
+    hooks: Hooks | None = None,
+    where: Settings | None = None,
+    answers: Backend | None = None,
 ) -> Wired:
-    """Live objects for a run, new or resumed."""
+    """Live objects for a run, new or resumed. ``answers`` stands in for the spec's backend (a replay)."""
     where, hooks = where or settings(), hooks or Hooks()
     when = calendar(spec)
     shop = market(spec, when)
     plug: Any = STRATEGIES.load(spec.strategy)
     options(spec.strategy, plug, spec.strategy_options)
-    thinker = backend(spec) if plug.needs_model else None
+    thinker = (answers or backend(spec)) if plug.needs_model else None
     using = embedder(spec, where) if plug.needs_model else None
     base = Setup(
         ticker="",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Generic, TypeVar
 
 from agent.decision.prompt import again
 from agent.errors import DecisionError
-from agent.llm.base import Backend, Cancelled, OnChunk, Request
+from agent.llm.base import Backend, Cancelled, OnChunk, Request, prompt_hash
 from agent.records import Completion, ModelCall, Provenance
 
 T = TypeVar("T")
@@ -66,7 +65,13 @@ def _once(
 def _call(request: Request, completion: Completion | None, *, attempt: int, error: str, ms: float) -> ModelCall:
     system = "\n\n".join(m.content for m in request.messages if m.role == "system")
     user = "\n\n".join(m.content if m.role == "user" else f"[{m.role}] {m.content}" for m in request.messages if m.role != "system")
-    digest = hashlib.sha256("\0".join(f"{m.role}\0{m.content}" for m in request.messages).encode()).hexdigest()[:16]
     return ModelCall(
-        purpose=request.purpose, attempt=attempt, system=system, user=user, prompt_hash=digest, completion=completion, error=error, ms=ms
+        purpose=request.purpose,
+        attempt=attempt,
+        system=system,
+        user=user,
+        prompt_hash=prompt_hash(request.messages),
+        completion=completion,
+        error=error,
+        ms=ms,
     )

@@ -6,7 +6,8 @@ reads). Both are made from one object by ``agent/decision/prompt.py``, so neithe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Protocol
 
@@ -112,6 +113,11 @@ class Request(Record):
     attempt: int = 1
     seed: int = 0
     estimated_tokens: int = 0
+
+
+def prompt_hash(messages: Sequence[Message]) -> str:
+    """Identifies a question by every word of it."""
+    return hashlib.sha256("\0".join(f"{m.role}\0{m.content}" for m in messages).encode()).hexdigest()[:16]
 
 
 class Chunk(Record):
