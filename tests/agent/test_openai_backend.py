@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -749,9 +750,10 @@ def test_check_never_raises(page: str) -> None:
         listening.listen()
 
         def answer() -> None:
-            here, _ = listening.accept()
-            here.recv(9999)
-            here.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>")
+            with suppress(OSError):  # the test is over
+                here, _ = listening.accept()
+                here.recv(9999)
+                here.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>")
 
         threading.Thread(target=answer, daemon=True).start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -412,7 +412,9 @@ def test_a_dataset_is_listed_downloaded_as_a_zip_written_as_a_folder_and_deleted
 
 def test_every_source_says_what_it_has_and_what_it_misses(home, open_page):
     at = open_page("data", tab="sources")
-    assert "RECOLLECT_CONTACT=you@example.org" in words(at) and "SEC asks every program for a contact address, and none is set." in words(at)
+    assert "RECOLLECT_CONTACT=you@example.org" in words(at) and "SEC asks every program for a contact address, and none is set." in words(
+        at
+    )
     assert "Nothing is cached yet" in words(at)
     assert [item.key for item in at.button if item.key.startswith("data_probe")] == ["data_probe_all", "data_probe_yahoo"], (
         "the others lack a key"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -199,7 +200,11 @@ def test_a_fetch_stopped_from_the_keyboard_says_so_keeps_what_was_complete_and_l
         "--name",
         "cut",
     ]
-    process = subprocess.Popen([sys.executable, "cli.py", "data", "fetch", *flags], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "cli.py", "data", "fetch", *flags]
+    heard = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # a suite started in the background is deaf to Ctrl-C, and so its children
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     assert process.stderr is not None
     for line in process.stderr:
         if "AAPL splits" in line:

@@ -484,16 +484,18 @@ class _Handler(BaseHTTPRequestHandler):
             steps += [{"status": "verifying sha256 digest"}, {"status": "writing manifest"}, {"status": "success"}]
         else:
             steps += [{"error": "pull model manifest: file does not exist"}]
+        if known and self.stand_in.find(name) is None and not seen.body.get("stream", True):
+            self.stand_in.models.append(Model(name))
         if seen.body.get("stream") is False:
             self._json(200 if known else 500, steps[-1])
         else:
             self._start_stream()
             for step in steps:
+                if step.get("status") == "success" and self.stand_in.find(name) is None:
+                    self.stand_in.models.append(Model(name))  # before it is said: who reads "success" may ask for it at once
                 self._line(step, seen)
                 self._wait(self.stand_in.token_delay_s)
             self._end_stream()
-        if known and self.stand_in.find(name) is None:
-            self.stand_in.models.append(Model(name))
 
     # ---- streams
 
