@@ -250,6 +250,19 @@ def test_an_amendment_is_a_row_of_its_own_and_replaces_nothing(source):
     ]
 
 
+def test_an_amended_annual_report_stands_beside_the_original_from_its_own_acceptance_on(tmp_path):
+    """A back-test between the two must read the first: a 10-K/A that replaced it would be read before it was written."""
+    first = MadeFiling(number(1), "10-K", "2024-02-20", "2024-02-20T16:31:05", annual(risks=prose("Copper may become dear.")), "2023-12-31")
+    later = MadeFiling(number(2), "10-K/A", "2024-05-06", "2024-05-06T17:45:00", annual(risks=prose("Copper became dear.")), "2023-12-31")
+    with EdgarServer([company(first, later)]) as server:
+        frame = made(server, tmp_path).fetch("filings", "OTHR", FROM, TO).frame
+    assert sorted(set(zip(frame["accession"], frame["form"], strict=True))) == [(number(1), "10-K"), (number(2), "10-K/A")]
+    risks = frame[frame["section"] == "item_1a"].set_index("form")
+    assert "may become dear" in risks.loc["10-K", "text"] and "became dear" in risks.loc["10-K/A", "text"]
+    assert risks.loc["10-K", "available_at"] == new_york("2024-02-20 16:32:05")
+    assert risks.loc["10-K/A", "available_at"] >= new_york("2024-05-06 17:46:00")
+
+
 def test_forms_sections_and_amendments_can_be_chosen_and_others_are_not_asked_for(server, tmp_path):
     source = made(server, tmp_path, forms=["10-Q"], sections=["part1_item_2", "item_7"], amendments=False)
     frame = source.fetch("filings", "LAMP", FROM, TO).frame
