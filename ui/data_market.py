@@ -25,6 +25,7 @@ from services import market_data
 from services.market_data import Choice, Known
 from ui import forms, text
 from ui.data_said import Places
+from ui.source_words import SOURCE_WORDS
 
 KEYS = ("source", "tickers", "from", "to")
 SPAN_DAYS = 90  # short enough for a calendar session by session
@@ -33,16 +34,8 @@ FIRST_TICKERS = 2
 WIDE = 520  # pixels of the field for tickers
 AS_MAIN = "as above"
 DATASET = "upload:"
-WORDS = {  # what the sources are, where their names do not say it
-    "demo": "demo · a synthetic market with a planted signal, offline",
-    "folder": "folder · tables of your own as Parquet or CSV",
-    "upload": "upload · your own datasets: files you imported, and what you kept under a name",
-    "yahoo": "yahoo · prices and today's news, no key",
-    "edgar": "edgar · 10-K and 10-Q from SEC, no key",
-    "finmem": "finmem · an env_data.pkl of FinMem",
-    "finsaber": "finsaber · its partitioned Parquet folder",
-    "alpaca_news": "alpaca_news · news since 2015",
-    "finnhub_news": "finnhub_news · news of the last year",
+WORDS = {
+    **SOURCE_WORDS,
     "none": "none · leave this table out",
     AS_MAIN: "as above · whatever the source itself has",
 }

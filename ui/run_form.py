@@ -25,18 +25,11 @@ from services import drafts, runs
 from services.drafts import Offer
 from services.runs import Preflight
 from ui import cards, format, forms, page, pickers, text
+from ui.source_words import SOURCE_WORDS
 
 AS_COPIED = "as in the copied run"
 WORDS = {  # what the choices mean, where their names do not say it
-    "demo": "demo · a synthetic market with a planted signal, offline",
-    "folder": "folder · prices, news and filings as Parquet or CSV on this machine",
-    "yahoo": "yahoo · real prices, dividends, splits and recent news, no key",
-    "edgar": "edgar · 10-K and 10-Q with their figures, from the SEC, no key",
-    "upload": "upload · a dataset you imported or kept",
-    "finmem": "finmem · an env_data.pkl of FinMem",
-    "finsaber": "finsaber · FINSABER's Parquet folder",
-    "alpaca_news": "alpaca_news · news since 2015, with your key",
-    "finnhub_news": "finnhub_news · news of the last year, with your key",
+    **SOURCE_WORDS,
     "memory": "memory · the agent with layered memory",
     "hold": "hold · buy and hold, no model",
     "rules": "rules, no LLM · offline and deterministic",
