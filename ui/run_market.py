@@ -230,7 +230,7 @@ def strip(form: Form) -> None:
     more = f" The first {MOST_TICKERS} of {len(tickers)} tickers." if len(tickers) > MOST_TICKERS else ""
     blind = sorted({str(name) for name in frame.loc[frame["state"] == "no source", "table"]})
     no_source = f" Hatched: no source for {' and '.join(blind)} then, which is not the same as nothing." if blind else ""
-    st.caption(f"Darker is fuller, a gap is nothing at all; hover for counts.{no_source}{more}")
+    st.caption(f"Stronger is fuller, pale is nothing in that time, blank a session without a price; hover for counts.{no_source}{more}")
 
 
 @st.cache_data(ttl=120, max_entries=16, show_spinner="Reading the source …")
