@@ -116,11 +116,6 @@ class Breaker:
             log.warning("%s cannot be written: %s", self._path, error)
 
 
-def state(folder: Path, source: str, *, now: Callable[[], datetime] = _utc_now) -> Pause | None:
-    """Until when ``source`` is left alone, and why; None while it may be asked."""
-    return Breaker(folder, source, now=now).pause()
-
-
 def _time(value: object) -> datetime | None:
     try:
         found = datetime.fromisoformat(str(value))

@@ -414,10 +414,10 @@ def test_a_refused_request_waits_2_8_and_30_seconds_and_then_opens_the_breaker_f
         with pytest.raises(RateLimited):
             cached(world, tmp_path).fetch(table, symbol, JAN, FEB)
     assert len(world.calls) == 4
-    pause = breaker.state(tmp_path, "wire", now=lambda: world.now)
+    pause = breaker.Breaker(tmp_path, "wire", now=lambda: world.now).pause()
     assert pause is not None and pause.reason == "Too many requests."
     world.later(minutes=15)
-    assert breaker.state(tmp_path, "wire", now=lambda: world.now) is None
+    assert breaker.Breaker(tmp_path, "wire", now=lambda: world.now).pause() is None
     assert len(source.fetch("bars", "AAA", JAN, FEB).frame) == 20
 
 
@@ -580,7 +580,7 @@ def test_a_breaker_file_of_garbage_counts_as_closed(tmp_path):
     ):
         (tmp_path / "wire").mkdir(exist_ok=True)
         (tmp_path / "wire" / "breaker.json").write_bytes(garbage)
-        assert breaker.state(tmp_path, "wire", now=lambda: World().now) is None
+        assert breaker.Breaker(tmp_path, "wire", now=lambda: World().now).pause() is None
         breaker.Breaker(tmp_path, "wire").down("x")
 
 
