@@ -6,6 +6,7 @@ RecollectError
 ├── Unavailable    something outside is missing or down: shown with the cure    exit 3
 ├── LookAhead      something newer than the decision reached it: the run stops     exit 1
 └── DecisionError  the model gave no usable answer: the day is "no decision"    (never leaves a run)
+    └── PromptTooLong  the question did not fit: it is asked once more, shorter
 """
 
 
@@ -43,3 +44,16 @@ class LookAhead(RecollectError):
 
 class DecisionError(RecollectError):
     """The model's answer cannot be used. Becomes an abstention with this reason, never a hold."""
+
+
+class PromptTooLong(DecisionError):
+    """The question did not fit into the window: refused by the server, or ``cut``, so that its answer is to another question.
+
+    ``counted``: tokens of the whole question (refused), or as many as were left of it (cut). ``window``: what the server has.
+    """
+
+    def __init__(self, message: str, *, counted: int | None = None, window: int | None = None, cut: bool = False) -> None:
+        super().__init__(message)
+        self.counted = counted
+        self.window = window
+        self.cut = cut

@@ -16,7 +16,7 @@ Phase = Literal["train", "test"]
 MemoryKind = Literal["news", "filing_10q", "filing_10k", "immediate_reflection", "extended_reflection"]
 EventKind = Literal["remembered", "merged", "cited", "credited", "promoted", "demoted", "forgotten"]
 Provenance = Literal["model", "re-asked", "cached", "abstained", "rule"]
-Purpose = Literal["decide", "study", "lessons"]
+Purpose = Literal["decide", "study", "lessons", "digest"]
 
 
 class Record(BaseModel):
@@ -233,6 +233,7 @@ class Memory(Record):
     born_index: int = Field(0, description="index of that session in the run")
     phase: Phase
     embedding_model: str
+    digested: str = Field("", description="how its text was made shorter than the source: extract, or the model; empty: the source's words")
     birth: MemoryState
 
 
@@ -280,6 +281,16 @@ class Segment(Record):
     purpose: Purpose = Field("decide", description="which of the day's prompts it belongs to")
 
 
+class LeftOut(Record):
+    """Something that would have stood in a prompt, had the window had room for it."""
+
+    segment: str = Field(description="its name, as in Segment.name")
+    tokens: int = Field(description="estimated")
+    reason: str
+    memory_id: int | None = None
+    purpose: Purpose = "decide"
+
+
 class Completion(Record):
     """What a backend answered, word for word, and what it said about the call."""
 
@@ -293,7 +304,8 @@ class Completion(Record):
     options: dict[str, Any] = Field(default_factory=dict)
     prompt_tokens: int | None = None
     answer_tokens: int | None = None
-    cached: bool = False
+    cached: bool = Field(False, description="taken from the answer cache: the model said it to the same question before")
+    way: str = Field("", description="how the answer was bound to its form, one of agent.llm.base.WAYS; empty where nothing binds it")
     llm: bool = Field(True, description="False: no language model was involved (rules backend)")
 
 
@@ -307,6 +319,7 @@ class ModelCall(Record):
     prompt_hash: str
     completion: Completion | None = None
     error: str = Field("", description="why the answer could not be used; empty when it could")
+    cut_to: int | None = Field(None, description="tokens the server read of a prompt that it had cut; None: nothing speaks for a cut")
     ms: float = Field(0.0, description="wall clock, excluded when runs are compared")
 
 
@@ -388,6 +401,7 @@ class Thought(Record):
     memory_events: tuple[MemoryEvent, ...] = ()
     live: dict[str, int] = Field(default_factory=dict, description="live memories per layer after the day")
     lessons: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
     carry: dict[str, Any] = Field(default_factory=dict, description="what the strategy needs to go on tomorrow")
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from agent.decision.options import Digest, Masking
 from agent.errors import SpecError
 from agent.memory.layers import MemorySpec, preset
 from agent.records import Record
@@ -63,6 +64,13 @@ class Part(Record):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class Role(Record):
+    """A second model, for digests of long texts and for reflections; the decision model does the rest."""
+
+    backend: str = "ollama"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class RunSpec(Record):
     """One experiment."""
 
@@ -79,6 +87,13 @@ class RunSpec(Record):
     strategy_options: dict[str, Any] = Field(default_factory=dict)
     backend: str = "rules"
     backend_options: dict[str, Any] = Field(default_factory=dict)
+    helper: Role | None = Field(None, description="A second model for digests and reflections; none: the decision model does both.")
+    digest: Digest = Digest()
+    masking: Masking = Masking()
+    prompts: str = Field("default", max_length=60, description="The set of prompt templates.")
+    answer_cache: Literal["off", "write-only", "full"] = Field(
+        "write-only", description="full: a question that was answered before, to the same model with the same options, is not asked again."
+    )
     preset: str = "default"
     memory: MemorySpec = Field(default=None, validate_default=True)  # type: ignore[assignment]
     profile: Profile = Profile()
@@ -114,7 +129,11 @@ class RunSpec(Record):
 
     def fingerprint(self) -> str:
         """Hash of everything that can change a decision: the name is left out."""
-        left_out = {"name"} if self.parts else {"name", "parts"}  # a spec from before there were parts keeps its fingerprint
+        left_out = {"name", "answer_cache"}
+        # A spec from before there was such a field keeps its fingerprint.
+        left_out |= {
+            name for name in LATER_FIELDS if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True)
+        }
         body = json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True)
         return hashlib.sha256(body.encode()).hexdigest()
 
@@ -127,6 +146,7 @@ class RunSpec(Record):
             raise explain(error) from None
 
 
+LATER_FIELDS = ("parts", "helper", "digest", "masking", "prompts")
 LONGEST_LIST = 8  # findings in one sentence
 PLAIN = {  # where pydantic's words speak of Python and not of the file
     "tuple_type": "must be a list, such as [AAPL, MSFT]",

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from agent.decision.prompt import templates_hash
+from agent.decision.prompt_set import shipped
 from agent.errors import SpecError
 from agent.llm import BACKENDS
 from agent.llm.base import Backend, Chunk
@@ -214,7 +214,7 @@ def provenance(spec: RunSpec, wired: Wired) -> dict[str, Any]:
         "recollect": code_version(),
         "python": platform.python_version(),
         "packages": {name: _package(name) for name in PACKAGES},
-        "prompts": templates_hash(),
+        "prompts": shipped().hash,
         "data": wired.market.fingerprint,
         "note": wired.market.note,
         "issues": [f"{issue.severity}: {issue.message}" for issue in wired.market.issues],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -54,5 +54,5 @@ class ScriptedBackend:
             else Health(ok=False, message="scripted to be down", cure="Script it up.")
         )
 
-    def warm_up(self) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return {"backend": "scripted", "model": self.model}

@@ -5,20 +5,16 @@ The templates are files beside this module; their hash stands in every run. News
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from itertools import groupby
-from pathlib import Path
-from string import Template
 from typing import Any
 
+from agent.decision.prompt_set import PromptSet, shipped
 from agent.decision.schema import decision_schema, lessons_schema, study_schema
 from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Message, Request, Situation, StudyFacts, TextFact
 from agent.records import Figure, PriceState, Purpose, Segment
 
-TEMPLATES = Path(__file__).parent / "templates"
 CHARACTERS_PER_TOKEN = 3.6  # a cautious average over English news for byte-pair vocabularies; later calls measure their own
 PERSONAS = {
     "risk_seeking": "a risk-seeking trader (you weigh positive evidence first and accept drawdown for return),",
@@ -30,18 +26,6 @@ LAYER_TITLES = {
     "long": "Long-term memory (annual reports, lessons)",
     "reflection": "Reflections (your own earlier notes)",
 }
-
-
-@lru_cache
-def template(name: str) -> str:
-    return (TEMPLATES / f"{name}.txt").read_text(encoding="utf-8")
-
-
-@lru_cache
-def templates_hash() -> str:
-    """Identifies the wording of all templates together."""
-    body = "\0".join(f"{path.name}\0{path.read_text(encoding='utf-8')}" for path in sorted(TEMPLATES.glob("*.txt")))
-    return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
 def tokens(text: str) -> int:
@@ -192,10 +176,13 @@ def _request(
     return request, everything
 
 
-def decide_request(facts: Situation, *, times: Mapping[str, datetime], seed: int) -> tuple[Request, tuple[Segment, ...]]:
+def decide_request(
+    facts: Situation, *, times: Mapping[str, datetime], seed: int, prompts: PromptSet | None = None
+) -> tuple[Request, tuple[Segment, ...]]:
     """The day's question. ``times`` maps labels (M12, N1, F1, P, S) to when the item became readable."""
     schema = decision_schema(facts)
-    system = Template(template("decide_system")).substitute(
+    system = (prompts or shipped()).fill(
+        "decide_system",
         persona=PERSONAS.get(facts.character, "a trader"),
         company=facts.company or facts.ticker,
         ticker=facts.ticker,
@@ -212,11 +199,11 @@ def decide_request(facts: Situation, *, times: Mapping[str, datetime], seed: int
 
 
 def study_request(
-    facts: StudyFacts, *, times: Mapping[str, datetime], seed: int, known: datetime | None = None
+    facts: StudyFacts, *, times: Mapping[str, datetime], seed: int, known: datetime | None = None, prompts: PromptSet | None = None
 ) -> tuple[Request, tuple[Segment, ...]]:
     """Training: explain a move that has happened. ``known``: the close that revealed it."""
     about = facts.situation
-    system = Template(template("study_system")).substitute(company=about.company or about.ticker, ticker=about.ticker)
+    system = (prompts or shipped()).fill("study_system", company=about.company or about.ticker, ticker=about.ticker)
     seen = (
         f"In the session after {about.session} the price moved {percent(facts.move, 2)}: in hindsight the right action was {facts.label}."
     )
@@ -228,9 +215,11 @@ def study_request(
     return _request("study", _segment("rules", system, role="system"), body, facts, study_schema(facts), seed)
 
 
-def lessons_request(facts: LessonFacts, *, known: datetime, seed: int) -> tuple[Request, tuple[Segment, ...]]:
+def lessons_request(
+    facts: LessonFacts, *, known: datetime, seed: int, prompts: PromptSet | None = None
+) -> tuple[Request, tuple[Segment, ...]]:
     """Extended reflection over decisions; ``known`` is the close at which the outcome of the last of them was known."""
-    system = Template(template("lessons_system")).substitute(ticker=facts.ticker)
+    system = (prompts or shipped()).fill("lessons_system", ticker=facts.ticker)
     body = [_segment("judged", "\n\n".join(map(_judged, facts.judged)), at=known), _segment("task", "Write the lessons. One JSON object.")]
     return _request("lessons", _segment("rules", system, role="system"), body, facts, lessons_schema(facts), seed)
 

@@ -14,14 +14,14 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.errors import DecisionError, RecollectError, Unavailable
-from agent.llm.base import Cancelled, Chunk, Health, OnChunk, Request, Stopped
+from agent.llm.base import Cancelled, Chunk, Health, NoNotes, Notes, OnChunk, Request, Stopped
 from agent.llm.ollama_server import Installed, OllamaServer, count, missing, model_health, raise_if_unwell, unwell
 from agent.llm.ollama_wire import (
     DEFAULT_ADDRESS,
@@ -228,9 +228,10 @@ class OllamaBackend:
     Options = OllamaOptions
     label = "Ollama"
 
-    def __init__(self, options: OllamaOptions | None = None, *, backoff_s: float = 0.5) -> None:
+    def __init__(self, options: OllamaOptions | None = None, *, notes: Notes | None = None, backoff_s: float = 0.5) -> None:
         self.options = options or OllamaOptions()
         self.model = self.options.model
+        self._notes = notes or NoNotes()
         self._backoff_s = backoff_s
         self._server: OllamaServer | None = None
         self._found: Installed | None = None
@@ -256,7 +257,7 @@ class OllamaBackend:
             return unwell(Failure(error), self.options.base_url)
         return model_health(server, self.model, num_ctx=self.options.num_ctx, think=self.options.think)
 
-    def warm_up(self) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Load the model with the window of the run; what is known about it then. Raises Unavailable."""
         raise_if_unwell(self.check())
         try:

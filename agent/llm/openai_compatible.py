@@ -13,14 +13,14 @@ import random
 import re
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.errors import DecisionError, Unavailable
-from agent.llm.base import Cancelled, Chunk, Health, OnChunk, Request, Stopped
+from agent.llm.base import Cancelled, Chunk, Health, NoNotes, Notes, OnChunk, Request, Stopped
 from agent.llm.ollama import CHARACTERS_LIMIT, CLOSE_COUNT, PROSE, split_thinking
 from agent.llm.ollama_server import count, raise_if_unwell, unwell
 from agent.llm.ollama_wire import OFTEN, POLL_S, Failure, TookTooLong, is_loopback, plain
@@ -257,9 +257,10 @@ class OpenAICompatibleBackend:
     Options = OpenAICompatibleOptions
     label = "OpenAI-compatible server"
 
-    def __init__(self, options: OpenAICompatibleOptions | None = None, *, backoff_s: float = 1.0) -> None:
+    def __init__(self, options: OpenAICompatibleOptions | None = None, *, notes: Notes | None = None, backoff_s: float = 1.0) -> None:
         self.options = options or OpenAICompatibleOptions()
         self.model = self.options.model
+        self._notes = notes or NoNotes()
         self._backoff_s = backoff_s
         self._way = _Way()
         self._lock = threading.Lock()
@@ -278,7 +279,7 @@ class OpenAICompatibleBackend:
             return unwell(failure, resolve(self.options.base_url))
         return self._judged(url, key, serving)
 
-    def warm_up(self) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What is known about the model and its server; nothing is generated. Raises Unavailable."""
         raise_if_unwell(self.check())
         url = resolve(self.options.base_url)

@@ -7,7 +7,7 @@ no answer at all, because something before it must have changed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -54,6 +54,6 @@ class RecordedBackend:
         """Always ready."""
         return Health(ok=True, message="answers from a recorded run")
 
-    def warm_up(self) -> dict[str, Any]:
-        """Nothing to load."""
-        return {}
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Nothing to load: what was known when the run began."""
+        return dict(before or {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import tanh
@@ -26,6 +26,7 @@ from agent.llm.base import (
     JudgedDecision,
     LessonFacts,
     MemoryFact,
+    Notes,
     OnChunk,
     Request,
     Situation,
@@ -79,7 +80,7 @@ class RulesBackend:
     label = "rules, no LLM"
     model = "rules"
 
-    def __init__(self, options: BaseModel | None = None) -> None:
+    def __init__(self, options: BaseModel | None = None, *, notes: Notes | None = None) -> None:
         self.options = self.Options.model_validate(options.model_dump() if options is not None else {})
 
     def complete(self, request: Request, *, on_chunk: OnChunk | None = None, cancelled: Cancelled | None = None) -> Completion:
@@ -96,7 +97,7 @@ class RulesBackend:
         """Always ready: nothing outside the program is needed."""
         return Health(ok=True, message="The rules backend needs no server and no model.", details={"model": self.model})
 
-    def warm_up(self) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Read one sentence, so that all patterns are compiled; the digest covers the rules and their vocabulary."""
         r.read("Warm-up", "Nothing to read.")
         return {"model": self.model, "digest": digest(), "options": self.options.model_dump()}

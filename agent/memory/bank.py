@@ -44,6 +44,8 @@ class Draft(Record):
     available_at: datetime
     known_at: datetime | None = None
     importance: float | None = Field(None, ge=0, le=100)
+    digested: str = ""
+    also: tuple[str, ...] = Field((), description="ids of further source items that this text speaks for")
 
 
 class _Fresh(NamedTuple):
@@ -204,7 +206,7 @@ class MemoryBank:
             publisher=draft.publisher,
             document_id=draft.document_id,
             chunk=draft.chunk,
-            sources=(_source(draft),),
+            sources=(_source(draft), *draft.also),
             content_hash=item.content,
             event_time=draft.event_time,
             available_at=draft.available_at,
@@ -213,6 +215,7 @@ class MemoryBank:
             born_index=self.index,
             phase=self.phase,
             embedding_model=self.embedder.name,
+            digested=draft.digested,
             birth=birth,
         )
         self._next_id += 1

@@ -10,7 +10,9 @@ from typing import Protocol
 import numpy as np
 from pydantic import BaseModel
 
-from agent.llm.base import Backend, Chunk
+from agent.decision.masking import Mask
+from agent.decision.prompt_set import PromptSet
+from agent.llm.base import Backend, Budget, Chunk
 from agent.memory.bank import MemoryBank
 from agent.records import DayRecord, Observation, Outcome, Phase, Thought
 from agent.spec import RunSpec
@@ -28,12 +30,18 @@ class Today:
 
 @dataclass
 class Setup:
-    """What a strategy is built from. ``session_of`` maps a time to the session that could first use it; ``sessions_between`` counts."""
+    """What a strategy is built from. ``helper``: the model for digests and reflections; None: ``backend`` does it. ``budget`` and
+    ``helper_budget`` give the room of a question, None where nothing limits it; settled before the first day. ``session_of`` maps a time to the session that could first use it; ``sessions_between`` counts."""
 
     ticker: str
     spec: RunSpec
     company: str = ""
     backend: Backend | None = None
+    helper: Backend | None = None
+    budget: Callable[[], Budget | None] = lambda: None
+    helper_budget: Callable[[], Budget | None] = lambda: None
+    prompts: PromptSet | None = None
+    mask: Mask | None = None
     bank: MemoryBank | None = None
     session_of: Callable[[datetime], date] = lambda moment: moment.date()
     sessions_between: Callable[[date, date], int] = lambda a, b: (b - a).days
