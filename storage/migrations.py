@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, func, insert, inspect, select
+from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from agent.errors import Unavailable
@@ -23,7 +23,14 @@ def _first(connection: Connection) -> None:
     """Version 1 is where the tables began; a file without it is either new or not ours."""
 
 
-MIGRATIONS: tuple[Migration, ...] = ((1, "the first tables", _first),)
+def _asked(connection: Connection) -> None:
+    """How each day was asked. Days from before were all asked without any of it, so they get the defaults."""
+    connection.execute(text("ALTER TABLE days ADD COLUMN way TEXT"))
+    for name in ("left_out", "cut", "cached", "helper_calls"):
+        connection.execute(text(f"ALTER TABLE days ADD COLUMN {name} INTEGER DEFAULT 0 NOT NULL"))
+
+
+MIGRATIONS: tuple[Migration, ...] = ((1, "the first tables", _first), (2, "how a day was asked", _asked))
 
 
 def migrate(engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> int:

@@ -16,7 +16,7 @@ import zstandard
 from sqlalchemy import RowMapping, Table
 
 from agent.errors import SpecError
-from agent.records import DayRecord, Fill, Memory, MemoryEvent, MemoryState, Outcome, Recall, Record
+from agent.records import DayRecord, Fill, Memory, MemoryEvent, MemoryState, ModelCall, Outcome, Recall, Record
 from agent.spec import RunSpec
 from storage import schema
 
@@ -146,11 +146,27 @@ def _thought_columns(record: DayRecord) -> Row:
         "event_count": len(thought.memory_events),
         "live": json.dumps(thought.live),
         "calls": len(thought.calls),
-        "model": answers[-1].model if answers else None,
         "prompt_tokens": sum(answer.prompt_tokens or 0 for answer in answers),
         "answer_tokens": sum(answer.answer_tokens or 0 for answer in answers),
         "model_ms": sum(call.ms for call in thought.calls),
+        "left_out": len(thought.left_out),
+        "cut": sum(call.cut_to is not None for call in thought.calls),
+        "cached": sum(answer.cached for answer in answers),
+        **_asked_columns(thought.calls),
     }
+
+
+def _asked_columns(calls: tuple[ModelCall, ...]) -> Row:
+    """Which model the day's decision or study came from, in which way, and how many of its calls another model answered.
+
+    On a day that neither decides nor studies nothing tells the helper from the decision model.
+    """
+    main = next((call.completion for call in reversed(calls) if call.purpose in ("decide", "study") and call.completion), None)
+    if main is None:
+        return {"model": None, "way": None, "helper_calls": 0}
+    side = [call.completion for call in calls if call.purpose in ("digest", "lessons") and call.completion]
+    others = sum((answer.backend, answer.model) != (main.backend, main.model) for answer in side)
+    return {"model": main.model, "way": main.way or None, "helper_calls": others}
 
 
 def _order_columns(record: DayRecord) -> Row:

@@ -140,6 +140,11 @@ days = Table(
     Column("answer_tokens", Integer, nullable=False),
     Column("model_ms", Float, nullable=False),
     Column("ms", Float, nullable=False),
+    Column("way", Text),
+    Column("left_out", Integer, nullable=False, server_default="0"),
+    Column("cut", Integer, nullable=False, server_default="0"),
+    Column("cached", Integer, nullable=False, server_default="0"),
+    Column("helper_calls", Integer, nullable=False, server_default="0"),
     # the money
     Column("cash", Float, nullable=False),
     Column("shares", Float, nullable=False),

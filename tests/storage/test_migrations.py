@@ -58,6 +58,17 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(old: str, tmp_path: Path) 
     assert shape(old) == shape(f"sqlite:///{tmp_path}/new.db")
 
 
+def test_days_from_before_were_not_cut_left_nothing_out_and_name_no_way(old: str) -> None:
+    store = RunStore(old)
+    record, vectors = make_day(index=2)
+    store.append(record, vectors=vectors)
+    rows = store.day_rows("run-1")
+    assert len(rows) == 3 and set(rows["way"]) == {None}
+    assert {name: list(rows[name]) for name in ("left_out", "cut", "cached", "helper_calls")} == {
+        name: [0, 0, 0] for name in ("left_out", "cut", "cached", "helper_calls")
+    }
+
+
 def test_numbers_are_unbroken_and_the_names_say_something() -> None:
     assert [number for number, _, _ in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
     assert all(name for _, name, _ in MIGRATIONS)

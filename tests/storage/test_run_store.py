@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from agent.errors import NoData, SpecError, Unavailable
-from agent.records import Decision, Study
+from agent.records import Completion, Decision, LeftOut, ModelCall, Study
 from storage import rows, schema
 from storage.run_store import RunStore, alive
 from tests.storage.factory import event, make_day, make_memory, make_record, make_spec, make_state, make_vector, remembered, session
@@ -357,6 +357,41 @@ def test_an_abstention_is_neither_a_hold_nor_a_citation(store: RunStore) -> None
     store.append(record.model_copy(update={"thought": silent}))
     row = store.day_rows("run-1").iloc[0]
     assert row["action"] is None and row["abstained"] == "the answer was no JSON" and math.isnan(row["target_weight"])
+
+
+def _answered(purpose: str, model: str, *, error: str = "", **said: Any) -> ModelCall:
+    cut_to = said.pop("cut_to", None)
+    answer = Completion(text="{}", backend="ollama", model=model, **said)
+    return ModelCall(purpose=purpose, system="", user="", prompt_hash="ab", completion=answer, error=error, cut_to=cut_to)
+
+
+def test_a_day_names_the_model_and_the_way_of_its_decision_and_counts_what_a_helper_did(store: RunStore) -> None:
+    calls = (
+        _answered("digest", "small"),
+        _answered("digest", "small", cached=True),
+        _answered("decide", "big", way="schema", cut_to=2050, error="cut"),
+        _answered("decide", "big", way="json"),
+        _answered("lessons", "small"),
+    )
+    record, vectors = make_day(index=0)
+    omitted = (
+        LeftOut(segment="memory:short:M1", tokens=40, reason="no room", memory_id=1),
+        LeftOut(segment="news", tokens=9, reason="no room"),
+    )
+    store.append(
+        record.model_copy(update={"thought": record.thought.model_copy(update={"calls": calls, "left_out": omitted})}), vectors=vectors
+    )
+    row = store.day_rows("run-1").iloc[0]
+    assert (row["model"], row["way"]) == ("big", "json")
+    assert [row[name] for name in ("calls", "helper_calls", "cached", "cut", "left_out")] == [5, 3, 1, 1, 2]
+
+
+def test_lessons_of_the_decision_model_are_no_helper_calls_and_a_day_without_a_decision_names_no_model(store: RunStore) -> None:
+    for index, calls in enumerate([(_answered("decide", "big"), _answered("lessons", "big")), (_answered("digest", "small"),)]):
+        record, vectors = make_day(index=index)
+        store.append(record.model_copy(update={"thought": record.thought.model_copy(update={"calls": calls})}), vectors=vectors)
+    rows_ = store.day_rows("run-1")
+    assert list(rows_["helper_calls"]) == [0, 0] and list(rows_["model"]) == ["big", None] and list(rows_["way"]) == [None, None]
 
 
 def test_what_a_training_study_rests_on_counts_as_cited(store: RunStore) -> None:
