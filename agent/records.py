@@ -320,6 +320,8 @@ class ModelCall(Record):
     completion: Completion | None = None
     error: str = Field("", description="why the answer could not be used; empty when it could")
     cut_to: int | None = Field(None, description="tokens the server read of a prompt that it had cut; None: nothing speaks for a cut")
+    refused_at: int | None = Field(None, description="tokens of a prompt that the server refused as too long for its window")
+    server_window: int | None = Field(None, description="the window it named then")
     ms: float = Field(0.0, description="wall clock, excluded when runs are compared")
 
 
