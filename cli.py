@@ -48,6 +48,15 @@ def run(
     preset: Annotated[str | None, typer.Option(help="Memory preset.")] = None,
     character: Annotated[str | None, typer.Option(help="risk_seeking, risk_averse or self_adaptive")] = None,
     embedder: Annotated[str | None, typer.Option(help="minilm, sentence-transformers or hashing")] = None,
+    helper: Annotated[
+        str | None, typer.Option(help="A second model for digests and reflections: BACKEND:MODEL, such as ollama:qwen3:0.6b; or 'none'.")
+    ] = None,
+    prompts: Annotated[str | None, typer.Option(help="Set of prompt templates; `prompts list` shows them.")] = None,
+    mask: Annotated[
+        str | None, typer.Option(help="What to hide from the model: names, dates, prices (comma-separated), all or none.")
+    ] = None,
+    digest: Annotated[str | None, typer.Option(help="How long texts become memories: extract, model or off.")] = None,
+    answer_cache: Annotated[str | None, typer.Option(help="off, write-only or full (do not ask again what was answered before).")] = None,
     name: Annotated[str | None, typer.Option(help="A name for the library.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -58,6 +67,7 @@ def run(
         flags = _flags(source, tickers, train, test, strategy, backend, model, seed, preset, character, name)
         if news_from is not None or filings_from is not None:
             flags["parts"] = parts(news_from or "", filings_from or "")
+        flags |= _questions(helper, prompts, mask, digest, answer_cache)
         asked = _spec(spec, flags, embedder)
         _preflight(asked)
         _execute(runs.create(asked), as_json)
@@ -80,6 +90,26 @@ def _flags(source, tickers, train, test, strategy, backend, model, seed, preset,
     return {key: value for key, value in flags.items() if value is not None}
 
 
+HIDDEN = ("names", "dates", "prices")
+
+
+def _questions(helper: str | None, prompts: str | None, mask: str | None, digest: str | None, answer_cache: str | None) -> dict[str, Any]:
+    """The flags about what is asked and how."""
+    flags: dict[str, Any] = {}
+    if helper is not None:
+        kind, _, model = helper.partition(":")
+        flags["helper"] = None if helper == "none" else {"backend": kind, "options": {"model": model} if model else {}}
+    if mask is not None:
+        asked = HIDDEN if mask == "all" else () if mask == "none" else tuple(part.strip() for part in mask.split(","))
+        if strange := [part for part in asked if part not in HIDDEN]:
+            raise SpecError(f"--mask takes names, dates, prices, all or none, not {strange[0]!r}", field="masking")
+        flags["masking"] = {part: part in asked for part in HIDDEN}
+    for key, value in (("prompts", prompts), ("digest", digest and {"mode": digest}), ("answer_cache", answer_cache)):
+        if value is not None:
+            flags[key] = value
+    return flags
+
+
 def _window(field: str, text: str) -> dict[str, str] | str:
     if text == "none":
         return "none"
@@ -97,7 +127,7 @@ def _spec(file: Path | None, flags: dict[str, Any], embedder: str | None):
     data: dict[str, Any] = _read_spec(file) if file else {}
     if "preset" in flags:
         data.pop("memory", None)
-    for key in ("backend_options", "profile"):
+    for key in ("backend_options", "profile", "masking", "digest"):
         if key in flags and isinstance(data.get(key), dict):
             flags[key] = {**data[key], **flags[key]}
     data |= flags

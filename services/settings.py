@@ -56,6 +56,18 @@ class Settings(BaseSettings):
         return self.home.absolute() / "cache"
 
     @property
+    def answer_cache(self) -> Path:
+        return self.cache / "answers.db"
+
+    @property
+    def model_notes(self) -> Path:
+        return self.cache / "models.db"
+
+    @property
+    def prompts(self) -> Path:
+        return self.home.absolute() / "prompts"
+
+    @property
     def logs(self) -> Path:
         return self.home.absolute() / "logs"
 
