@@ -11,18 +11,16 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel
 
-from agent.errors import SpecError, Unavailable
+from agent.errors import SpecError
 from agent.memory.embedders.base import Embedder
+from storage.disposable_file import DisposableFile
 
-T = TypeVar("T")
-_BUSY_S = 30.0
 _CHUNK = 500  # keys per question: below SQLite's limit on variables
 _TABLE = """CREATE TABLE IF NOT EXISTS vectors (
     embedder TEXT NOT NULL, hash BLOB NOT NULL, vector BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (embedder, hash)
@@ -44,10 +42,9 @@ class CachedEmbedder:
         self.computed = 0
         self.served = 0
         self._make = make
-        self._path = Path(path)
+        self._file = DisposableFile(path, tables=(_TABLE,), what="The embedding cache")
         self._embedder: Embedder | None = None
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """float32 array of shape (len(texts), dimension), as the real embedder gave it, bit for bit."""
@@ -55,11 +52,11 @@ class CachedEmbedder:
         if not keys:
             return np.zeros((0, self.dimension), np.float32)
         with self._lock:
-            known = self._attempt(lambda connection: self._look_up(connection, set(keys)))
+            known = self._file.attempt(lambda connection: self._look_up(connection, set(keys)))
             new = {key: text for key, text in zip(keys, texts) if key not in known}
             if new:
                 fresh = dict(zip(new, self._compute(list(new.values()))))
-                self._attempt(lambda connection: self._keep(connection, fresh))
+                self._file.attempt(lambda connection: self._keep(connection, fresh))
                 known |= fresh
             self.computed += len(new)
             self.served += len(keys) - len(new)
@@ -67,9 +64,7 @@ class CachedEmbedder:
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._file.close()
 
     def _compute(self, texts: list[str]) -> np.ndarray:
         if self._embedder is None:
@@ -104,40 +99,3 @@ class CachedEmbedder:
             connection.executemany(
                 "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", ((self.name, key, blob, zlib.crc32(blob)) for key, blob in blobs)
             )
-
-    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """``work`` on the open file; if the file turns out to be damaged, once more on a new one."""
-        try:
-            try:
-                return work(self._open())
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):  # the world outside: locked, full, read-only
-                    raise
-                self._set_aside()
-                return work(self._open())
-        except (sqlite3.OperationalError, OSError) as error:
-            raise Unavailable(
-                f"The embedding cache {self._path} cannot be used ({error}).",
-                cure="Free some space, make its folder writable, or choose another data folder; the file itself may be deleted.",
-            ) from error
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=_BUSY_S, check_same_thread=False)
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")  # a lost tail costs a few embeddings, nothing else
-                connection.execute(_TABLE)
-            except sqlite3.Error:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
-
-    def _set_aside(self) -> None:
-        self.close()
-        self._path.replace(self._path.with_name(self._path.name + ".bad"))
-        for suffix in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self._path.with_name(self._path.name + suffix).unlink()
