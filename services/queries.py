@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -25,11 +25,23 @@ from agent.memory.scoring import importance, recency
 from agent.records import DayRecord, Memory
 from agent.registry import unknown
 from agent.spec import RunSpec
-from services import runs
+from services import contamination, runs
+from services.contamination import Contamination
 from storage.run_store import RunRow, RunStore
 
 TOTAL = "total"
 LONGEST_CANDLES = 260  # sessions; beyond a year candles cost more than they show
+ENOUGH_COVERAGE = 0.95  # below this share of test days with a decision a run is no result: agent.md section 4
+BY_MODEL = ("model", "re-asked", "cached")  # provenance of a decision that a language model itself made
+RULES = "rules, no LLM"
+MASKED = "masked"
+FUTURE = "saw the future"
+KNOWN_BEFORE = {  # by the level that services.contamination gives
+    "inside": "inside the model's training data",
+    "partly": "partly inside the model's training data",
+    "margin": "near the model's knowledge cut-off",
+    "unknown": "cut-off of the model unknown",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,16 @@ class RunView:
         return f"{self.spec.backend} · {found.get('model') or self.spec.backend_options.get('model', '')}"
 
     @property
+    def by_rules(self) -> bool:
+        """Whether no language model decided anything."""
+        return _by_rules(self.spec)
+
+    @property
+    def contamination(self) -> Contamination:
+        """Whether the models of the run know its test days already."""
+        return contamination.judge(self.spec, self.provenance)
+
+    @property
     def note(self) -> str:
         return self.provenance.get("note", "")
 
@@ -67,6 +89,45 @@ class RunView:
     def leaks(self) -> LeakReport | None:
         """What was known when, as the worker kept it last; None for a run recorded before there was such a report."""
         return _kept_leaks(self.summary)
+
+
+def _by_rules(spec: RunSpec) -> bool:
+    return spec.strategy != "memory" or spec.backend == "rules"
+
+
+def marks(run: RunView | Mapping[str, Any]) -> tuple[str, ...]:
+    """What has to stand beside a run's figures wherever it is listed or ranked, what weighs most first; of a view or a ``library`` row."""
+    if not isinstance(run, RunView):
+        return tuple(run["marks"])
+    known = KNOWN_BEFORE.get(run.contamination.level, "")
+    found = [mark for mark in (_coverage_mark(run), _future_mark(run), _cut_mark(run), known) if mark]
+    if run.spec.execution.fill == "same_close":
+        found.append("optimistic fills")
+    found += [RULES] if run.by_rules else []
+    found += [MASKED] if run.spec.masking.on else []
+    return tuple(found)
+
+
+def _coverage_mark(view: RunView) -> str:
+    if not low_coverage(view.summary):
+        return ""
+    share = f"{math.floor(100 * view.summary['coverage'])} %"  # never rounded up to what would have been enough
+    return f"decided on {share} of days" if view.by_rules else f"coverage {share}"
+
+
+def low_coverage(summary: Mapping[str, Any]) -> bool:
+    """Whether too few test days have a decision for the figures to be a result."""
+    coverage = summary.get("coverage")
+    return coverage is not None and coverage < ENOUGH_COVERAGE
+
+
+def _future_mark(view: RunView) -> str:
+    return FUTURE if view.leaks is not None and view.leaks.verdict == "violated" else ""
+
+
+def _cut_mark(view: RunView) -> str:
+    days = view.summary.get("days_cut", 0)
+    return f"prompt cut on {days} day{'s' if days != 1 else ''}" if days else ""
 
 
 def run(run_id: str) -> RunView:
@@ -127,6 +188,7 @@ def _listed(row: RunRow) -> dict[str, Any]:
             "name": row.name or row.id,
             "status": "unreadable",
             "model": row.backend,
+            "marks": (),
             "progress": 0.0,
             "seed": None,
             "error": str(error),
@@ -136,6 +198,7 @@ def _listed(row: RunRow) -> dict[str, Any]:
         "name": view.name,
         "status": view.state,
         "model": view.model_label,
+        "marks": marks(view),
         "progress": progress,
         "seed": view.spec.seed,
         "error": view.error,
@@ -158,7 +221,7 @@ def matching(frame: pd.DataFrame, words: str, statuses: Iterable[str] = ()) -> p
     if wanted:
         kept = kept[kept["status"].isin(wanted)]
     for word in words.lower().split():
-        cells = kept[["run", "name", "tickers", "source", "model"]].itertuples(index=False)
+        cells = kept[["run", "name", "tickers", "source", "model", "marks"]].itertuples(index=False)
         kept = kept.loc[[word in " ".join(map(str, row)).lower() for row in cells]]
     return kept.reset_index(drop=True)
 
@@ -226,14 +289,16 @@ def summary(store: RunStore, run_id: str) -> dict[str, Any]:
     found = _figures(store, run_id)
     curve = _equity(store, run_id, TOTAL)["equity"].to_numpy()
     asked = test[test["close"].notna() & (test["action"].notna() | test["abstained"].notna())]
-    decided = asked["abstained"].isna()
     return {
         "cum_return": found.get("cum_return"),
         "benchmark_return": found.get("benchmark_cum_return"),
         "sharpe": found.get("sharpe"),
         "benchmark_sharpe": found.get("benchmark_sharpe"),
         "max_drawdown": found.get("max_drawdown"),
-        "coverage": float(decided.mean()) if len(asked) else None,
+        **_deciding(asked, rules=_by_rules(store.run(run_id).spec)),
+        "days_cut": int((rows["cut"] > 0).sum()),
+        "days_left_out": int((rows["left_out"] > 0).sum()),
+        "helper_calls": int(rows["helper_calls"].sum()),
         "abstained_mostly": _commonest(asked["abstained"]),
         "test_days": int(test["day"].nunique()),
         "fills": int(test["fill_count"].sum()),
@@ -242,6 +307,23 @@ def summary(store: RunStore, run_id: str) -> dict[str, Any]:
         "prompt_tokens": int(rows["prompt_tokens"].sum()),
         "answer_tokens": int(rows["answer_tokens"].sum()),
         "sparkline": [round(float(v), 2) for v in _thinned(curve, 60)],
+    }
+
+
+def _deciding(asked: pd.DataFrame, *, rules: bool) -> dict[str, Any]:
+    """Who decided on the test days with a price: shares of these days, and the days decided in each way of binding the answer.
+
+    ``coverage`` is the share that has a decision by the one who was to make it: the model itself, or the rules where they stand in for it.
+    """
+    decided = asked["abstained"].isna()
+    by_model = decided & asked["provenance"].isin(BY_MODEL) & (not rules)
+    share = {name: float(which.mean()) if len(asked) else None for name, which in (("decided", decided), ("model", by_model))}
+    return {
+        "coverage": share["decided" if rules else "model"],
+        "decided_by": "rules" if rules else "model",
+        "model_share": share["model"],
+        "cached_share": float((asked["provenance"] == "cached").mean()) if len(asked) else None,
+        "ways": {str(way): int(days) for way, days in asked.loc[decided, "way"].dropna().value_counts().items()},
     }
 
 

@@ -5,13 +5,14 @@ Words that come from a model, a source or a person go through ``ui.text``; badge
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from agent.records import Decision, Fill, Memory, MemoryState, Order, Reason
+from services import queries
 from ui import draw, format, text, theme
 from ui.charts.bars import legend, score_bar
 from ui.links import link
@@ -22,6 +23,21 @@ KINDS = {
     "filing_10k": "10-K",
     "immediate_reflection": "reflection",
     "extended_reflection": "weekly lesson",
+}
+DOUBT = "⚠\ufe0e"
+MARK_GLYPHS = {queries.RULES: "⚙\ufe0e", queries.MASKED: "◐"}
+MARK_HELP = {  # by the first word of the mark
+    "coverage": f"The model itself decided on fewer than {queries.ENOUGH_COVERAGE:.0%} of the test days: the figures are no result.",
+    "decided": f"There is a decision on fewer than {queries.ENOUGH_COVERAGE:.0%} of the test days: the figures are no result.",
+    "prompt": "The server cut questions without saying so. They were asked again, shorter; the days say what had been lost.",
+    "inside": "The model may remember what happened: a demonstration, not evidence.",
+    "partly": "On part of the days the model may remember what happened; only the rest is evidence.",
+    "near": "Too close to the model's knowledge cut-off to be sure that it knows nothing of these days.",
+    "cut-off": "When the model's knowledge ends is not known. Enter it on the Models page.",
+    "saw": "Something newer than a decision reached it.",
+    "optimistic": "Orders fill at the very close the decision was made on.",
+    "masked": "Names, dates or prices were hidden from the model; on screen they are shown again.",
+    "rules,": "No language model decided anything.",
 }
 ORDERS = {"pending": ("◷", "orange"), "filled": ("✓", "green"), "rejected": ("✗", "red"), "cancelled": ("⊘", "gray")}
 
@@ -42,6 +58,17 @@ def status(value: str) -> None:
     """Where a run stands, as word and glyph."""
     glyph, colour = theme.STATUS.get(value, ("", "gray"))
     st.badge(f"{glyph} {text.label(value)}".strip(), color=colour)
+
+
+def mark_text(mark: str) -> str:
+    """A mark of a run (``services.queries.marks``) with its glyph: a warning sign where it puts the figures in doubt."""
+    return f"{MARK_GLYPHS.get(mark, DOUBT)} {mark}"
+
+
+def marks(found: Iterable[str]) -> None:
+    """The marks of a run as badges: red where they put its figures in doubt, grey where they say how it was made."""
+    for mark in found:
+        st.badge(mark_text(text.label(mark)), color="gray" if mark in MARK_GLYPHS else "red", help=MARK_HELP.get(mark.split(" ")[0]))
 
 
 def layer(name: str) -> None:

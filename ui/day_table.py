@@ -14,7 +14,23 @@ from ui import pickers, run_view, text, theme, url_state
 STUDY = "study"
 JUDGED = {1.0: "✓ right", -1.0: "✗ wrong", 0.0: "≈ inside costs"}
 HEIGHT = 560
-ORDER = ("day", "decision", "confidence", "target", "cited", "next_return", "outcome", "judged", "order", "who", "tokens", "ms", "why")
+TRAITS = {"prompt cut": "cut", "left out": "left_out", "from cache": "cached", "second model": "helper_calls"}  # word -> column
+ORDER = (
+    "day",
+    "decision",
+    "confidence",
+    "target",
+    "cited",
+    "next_return",
+    "outcome",
+    "judged",
+    "order",
+    "who",
+    "asked",
+    "tokens",
+    "ms",
+    "why",
+)
 
 
 def filtered(view: RunView, days: pd.DataFrame) -> pd.DataFrame:
@@ -23,6 +39,7 @@ def filtered(view: RunView, days: pd.DataFrame) -> pd.DataFrame:
     days = days.assign(verdict_word=[_word(row) for row in days.to_dict("records")], who=who)
     words = [word for word in (*theme.GLYPHS, STUDY) if word in set(days["verdict_word"])]
     makers = sorted(set(who) - {""})
+    traits = [name for name, column in TRAITS.items() if (days[column] > 0).any()]
     left, middle, right = st.columns([2.4, 1.6, 2], vertical_alignment="bottom")
     with left:
         actions = url_state.several("act", words, label="Decision", shown={word: _pill(word) for word in words})
@@ -30,7 +47,10 @@ def filtered(view: RunView, days: pd.DataFrame) -> pd.DataFrame:
         by = url_state.several("by", makers, label="Decided by")
     with right:
         sought = url_state.words("find", label="Find", placeholder="words of the summary, a day, a reason").casefold()
+    marked = url_state.several("asked", traits, label="How it was asked") if traits else []
     kept = days
+    for name in marked:
+        kept = kept[kept[TRAITS[name]] > 0]
     if actions:
         kept = kept[kept["verdict_word"].isin(actions)]
     if by:
@@ -85,6 +105,9 @@ def table(days: pd.DataFrame) -> None:
             "judged": st.column_config.TextColumn("Judged", width=95),
             "order": st.column_config.TextColumn("Order and fill", width=185, help="Ordered at this close; filled in this session."),
             "who": st.column_config.TextColumn("Decided by", width=85, help="model, re-asked, cached, abstained, or rule (no LLM)."),
+            "asked": st.column_config.TextColumn(
+                "Asked", width=150, help="How the answer was bound to its form, and what happened to the prompt or the answer."
+            ),
             "tokens": st.column_config.NumberColumn(
                 "Tokens", format="localized", width=65, help="Asked and answered, as the backend counted."
             ),
@@ -106,6 +129,7 @@ def _shown(days: pd.DataFrame) -> pd.DataFrame:
             "confidence": 100 * days["confidence"],
             "target": 100 * days["target_weight"],
             "who": days["who"],
+            "asked": [_asked(row) for row in days.to_dict("records")],
             "cited": days["cited_count"],
             "order": [_traded(row) for row in days.to_dict("records")],
             "next_return": 100 * days["next_return"],
@@ -116,6 +140,16 @@ def _shown(days: pd.DataFrame) -> pd.DataFrame:
             "why": [text.clean(_said(row), longest=300) for row in days.to_dict("records")],
         }
     )
+
+
+def _asked(row: dict) -> str:
+    """The way, and in words what a reader should know of the day's calls."""
+    parts = ["⚠\ufe0e cut"] if row["cut"] else []
+    parts += [f"{row['left_out']} left out"] if row["left_out"] else []
+    parts += [text.clean(row["way"], longest=30)] if isinstance(row["way"], str) else []
+    parts += ["cached"] if row["cached"] else []
+    parts += [f"{row['helper_calls']} by a second model"] if row["helper_calls"] else []
+    return ", ".join(parts)
 
 
 def _traded(row: dict) -> str:

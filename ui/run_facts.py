@@ -126,6 +126,7 @@ def run_card(view: RunView) -> None:
                 str(model.get("digest") or "none: no model file is involved"),
                 "Hash of the model's weights as its server reports it.",
             ),
+            *_model_facts(view),
             ("Seed", str(spec.seed), "One random stream per seed, ticker and day, so that a resumed run repeats."),
             ("Prompts", str(found.get("prompts", format.UNKNOWN)), "Hash of all prompt templates together."),
             ("Data", str(found.get("data", format.UNKNOWN)), "Hash of every price, news item and filing the run could read."),
@@ -136,6 +137,54 @@ def run_card(view: RunView) -> None:
     )
     packages = found.get("packages") or {}
     st.caption("Packages: " + ", ".join(text.label(f"{name} {version}") for name, version in packages.items()))
+
+
+def _model_facts(view: RunView) -> list[Row]:
+    """How a language model was asked; nothing where rules or a strategy decided."""
+    if view.by_rules:
+        return []
+    model, spec, figures = view.provenance.get("model") or {}, view.spec, view.summary
+    budget, ways, known = model.get("budget") or {}, figures.get("ways") or {}, view.contamination
+    window = (
+        f"{budget.get('window', 0):,} tokens, of which {budget.get('answer', 0):,} are kept for the answer" if budget else "not limited"
+    )
+    hidden = [name for name in ("names", "dates", "prices") if getattr(spec.masking, name)]
+    rows: list[Row] = [
+        ("Knows until", known.sentence or "long before the test window", "Whether the model can remember the days it was tested on."),
+        (
+            "Answers bound by",
+            _counted(ways) or str(model.get("way") or format.UNKNOWN),
+            "How answers were held to their form; test days each.",
+        ),
+        ("Window", window, "Room of a question and its answer, the same for the whole run."),
+        ("Left out", _left_out_days(figures), "Memories and texts that the window had no room for; each day lists its own."),
+        ("Cached", format.percent(figures.get("cached_share"), digits=0), f"Test days from the answer cache; it was {spec.answer_cache}."),
+        ("Long texts", DIGESTED[spec.digest.mode], "How texts too long to remember whole became memories."),
+        ("Hidden from the model", ", ".join(hidden) or "nothing", "Masked before every question and undone on screen."),
+        ("Prompt set", spec.prompts, "The wording of the questions; the run keeps its texts."),
+    ]
+    if spec.helper is not None:
+        helper = view.provenance.get("helper") or {}
+        name = helper.get("model") or spec.helper.options.get("model") or ""
+        calls = figures.get("helper_calls", 0)
+        rows.append(("Second model", f"{spec.helper.backend} {name}, {calls:,} calls", "Writes digests and reflections."))
+    return rows
+
+
+DIGESTED = {
+    "extract": "their own most telling sentences",
+    "model": "a summary by the model",
+    "off": "kept whole, in pieces",
+}
+
+
+def _counted(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{text.label(way)} on {days} days" for way, days in found.items())
+
+
+def _left_out_days(figures: Mapping[str, Any]) -> str:
+    days, cut = figures.get("days_left_out", 0), figures.get("days_cut", 0)
+    return f"something on {days:,} days" + (f"; the server cut a question on {cut:,}" if cut else "") if days or cut else "nothing"
 
 
 def _moment(value: Any) -> str:
@@ -286,6 +335,8 @@ def issues(found: Sequence[str], days: pd.DataFrame) -> None:
     test = days[days["phase"] == "test"]
     counts = {
         "days without a decision": int(test["abstained"].notna().sum()),
+        "days on which the server cut a question": int((days["cut"] > 0).sum()),
+        "days on which something was left out of a question": int((days["left_out"] > 0).sum()),
         "days re-asked": int((test["provenance"] == "re-asked").sum()),
         "orders limited": int((test["clipped_by"].fillna("") != "").sum()),
         "orders rejected": int((test["order_status"] == "rejected").sum()),

@@ -22,6 +22,7 @@ COLUMNS = (
     "status",
     "name",
     "return",
+    "marks",
     "benchmark",
     "equity",
     "decided by",
@@ -33,6 +34,7 @@ COLUMNS = (
     "seed",
     "created",
 )
+COVERAGE_HELP = "Share of test days with a price that the model itself decided; by rules where no model was asked, see Marks."
 
 
 def filtered(frame: pd.DataFrame) -> pd.DataFrame:
@@ -79,6 +81,7 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
             "name": [text.clean(name, longest=120) for name in frame["name"]],
             "tickers": [text.clean(names, longest=80) for names in frame["tickers"]],
             "window": [f"{start} → {end}" for start, end in zip(frame["test_start"], frame["test_end"], strict=True)],
+            "marks": ["  ".join(map(cards.mark_text, found)) for found in frame["marks"]],
             "decided by": [text.clean(model, longest=60) for model in frame["model"]],
             **{name: pd.to_numeric(frame[name]) for name in ("return", "benchmark", "excess", "sharpe", "coverage", "seed")},
             "equity": list(frame["equity"]),
@@ -102,11 +105,14 @@ def _config() -> dict:
         "window": column.TextColumn("Test window", width=172),
         "decided by": column.TextColumn("Decided by", width=120, help="The model, or the rules or strategy without one."),
         "return": column.NumberColumn("Return", format="percent", width=76, help="After costs, over the test window."),
+        "marks": column.TextColumn(
+            "Marks", width=150, help="What to know before comparing the return: too few decisions, cut prompts, known days, no model."
+        ),
         "benchmark": column.NumberColumn("Buy and hold", format="percent", width=96, help="Same tickers, capital, costs and first fill."),
         "excess": column.NumberColumn("Difference", format="percent", width=88, help="Return minus buy and hold."),
         "equity": column.LineChartColumn("Equity", width=120, help="Equity of the run over its test window."),
         "sharpe": column.NumberColumn("Sharpe", format="%.2f", width=66, help="Annualised, risk-free rate 0, from daily returns."),
-        "coverage": column.NumberColumn("Coverage", format="percent", width=80, help="Share of test days with a decision."),
+        "coverage": column.NumberColumn("Coverage", format="percent", width=80, help=COVERAGE_HELP),
         "seed": column.NumberColumn("Seed", format="%d", width=52),
         "created": column.DatetimeColumn("Created (UTC)", format="YYYY-MM-DD HH:mm", width=134),
     }
@@ -125,6 +131,7 @@ def actions(run: str) -> None:
             st.badge(text.label(view.model_label), color="gray")
             if view.note:
                 st.badge(text.label(view.note), color="orange", icon="⚠️")
+            cards.marks(mark for mark in queries.marks(view) if mark != queries.RULES)  # the badge of what decided says that
         if view.error:
             text.plain(view.error)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):

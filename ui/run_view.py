@@ -16,7 +16,7 @@ from services import queries
 from services.queries import RunView
 from ui import cards, format, page, pickers, text
 
-ENOUGH_COVERAGE = 0.95
+SAID_ELSEWHERE = (queries.RULES, queries.FUTURE)  # by the badges of what decided and of what was known when
 TILE = 124  # pixels; tiles wrap on a narrow screen instead of cutting their names
 UNFINISHED = {
     "queued": "The run has not begun yet.",
@@ -77,7 +77,20 @@ def strip(view: RunView, *, slim: bool = False) -> None:
         if not slim:
             text.plain("  ·  ".join(_facts(view)))
             _figures(view)
+    if not slim:
+        _known_before(view)
     _trouble(view)
+
+
+def _known_before(view: RunView) -> None:
+    """A banner where the model may remember the very days it was tested on; pages about a detail carry the badge alone."""
+    found = view.contamination
+    if not found.warns:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="known_before"):
+        inside = found.level in ("inside", "partly")
+        st.badge("May know these days" if inside else "Knowledge cut-off", color="red" if inside else "orange", icon="⚠️")
+        text.plain(found.sentence, longest=600)
 
 
 def deciders(view: RunView, value: object) -> str:
@@ -88,14 +101,11 @@ def deciders(view: RunView, value: object) -> str:
 
 
 def _badges(view: RunView) -> None:
-    rules = view.spec.strategy != "memory" or view.spec.backend == "rules"
-    st.badge(text.label(view.model_label or "rules, no LLM"), color="gray" if rules else "blue", icon="⚙️" if rules else "🤖")
+    rules = view.by_rules
+    st.badge(text.label(view.model_label or queries.RULES), color="gray" if rules else "blue", icon="⚙️" if rules else "🤖")
     if view.note:
         st.badge(text.label(view.note), color="orange", icon="⚠️", help="What this run earned says nothing about real markets.")
-    if view.spec.execution.fill == "same_close":
-        st.badge("optimistic fills", color="red", icon="⚠️", help="Orders fill at the very close the decision was made on.")
-    if low_coverage(view):
-        st.badge(f"coverage only {format.percent(view.summary.get('coverage'), digits=0)}", color="red", icon="⚠️")
+    cards.marks(mark for mark in queries.marks(view) if mark not in SAID_ELSEWHERE)
 
 
 LOOK_AHEAD = {
@@ -139,21 +149,25 @@ def _figures(view: RunView) -> None:
         ("Buy and hold", format.percent(rival, sign=True), None, "The same tickers, capital, costs and first fill, then held."),
         ("Sharpe", format.number(found.get("sharpe")), None, "Annualised, risk-free rate 0, from daily returns."),
         ("Max drawdown", format.percent(found.get("max_drawdown")), None, "Deepest fall from an earlier peak."),
-        (
-            "Coverage",
-            format.percent(found.get("coverage"), digits=0),
-            None,
-            "Share of test days with a price on which a decision was made.",
-        ),
+        _coverage_tile(view),
     ]
     with st.container(horizontal=True, gap="small"):
         for label, value, below, help_ in tiles:
             st.metric(label, value, below, help=help_, width=TILE)
 
 
-def low_coverage(view: RunView) -> bool:
-    coverage = view.summary.get("coverage")
-    return format.known(coverage) and coverage < ENOUGH_COVERAGE
+def _coverage_tile(view: RunView) -> tuple[str, str, str | None, str]:
+    """Who decided on how many days; a share of rules never stands under the name of a model's coverage."""
+    share = format.percent(view.summary.get("coverage"), digits=0)
+    if view.by_rules:
+        return ("Decided by rules", share, None, "Share of test days with a price on which the rules decided. No language model was asked.")
+    share += " ⚠\ufe0e" if queries.low_coverage(view.summary) else ""
+    return (
+        "Coverage",
+        share,
+        None,
+        "Share of test days with a price whose decision the model itself made, at once, asked again, or cached.",
+    )
 
 
 def _trouble(view: RunView) -> None:

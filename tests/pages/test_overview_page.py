@@ -26,7 +26,7 @@ def test_the_strip_shows_the_figures_of_the_run_store(run: str, open_page: OpenP
     assert metric(at, "Return") == f"{found['cum_return']:+.1%}"
     assert metric(at, "Buy and hold") == f"{found['benchmark_return']:+.1%}"
     assert metric(at, "Sharpe") == f"{found['sharpe']:.2f}"
-    assert metric(at, "Coverage") == "100%"
+    assert metric(at, "Decided by rules") == "100%"
 
 
 def test_a_synthetic_market_and_a_run_without_a_model_are_named_in_sight(run: str, open_page: OpenPage) -> None:
@@ -79,7 +79,7 @@ def test_a_failed_run_says_that_its_figures_are_no_result(run: str, open_page: O
     store.set_status(run, "failed", error="the model gave a usable decision on 50% of the test days")
     try:
         at = open_page("overview", run=run)
-        assert "figures are no result" in badges(at) and "coverage only 50%" in badges(at)
+        assert "figures are no result" in badges(at) and "decided on 50 % of days" in badges(at)
         assert any("50% of the test days" in element.value for element in at.text)
     finally:
         store.set_summary(run, summary)
