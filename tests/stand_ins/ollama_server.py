@@ -10,6 +10,7 @@ loads, and a client that hangs up ends the generation. Use it as a context manag
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import math
@@ -32,7 +33,12 @@ MAX_SEND_STEP_S = 0.02  # how often a waiting handler looks whether the client i
 
 @dataclass
 class Model:
-    """One installed model. ``context``: trained window in tokens."""
+    """One installed model. ``context``: trained window in tokens; ``clamp``: a shorter one that the server's memory allows.
+
+    What it can: ``schema`` and ``json`` False: that format is ignored without a word (prose and a fence around the object). ``together``
+    False: thinking with a format never ends, nothing is answered. ``leaks``: its thoughts stand in the answer. ``repeats`` False: the same
+    seed gives other words. ``obeys`` False: what no grammar enforces is not done. ``refuses``: schema, json and think are errors.
+    """
 
     name: str
     thinking: bool = False
@@ -43,6 +49,16 @@ class Model:
     capabilities: tuple[str, ...] = ("completion", "tools")
     remote_host: str = ""
     digest: str = ""
+    size: int = 5_200_000_000
+    clamp: int | None = None
+    characters_per_token: float = CHARACTERS_PER_TOKEN
+    schema: bool = True
+    json: bool = True
+    together: bool = True
+    leaks: bool = False
+    repeats: bool = True
+    obeys: bool = True
+    refuses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.name = self.name if ":" in self.name else f"{self.name}:latest"
@@ -59,6 +75,32 @@ class Answer:
     thinking: str = ""
     done_reason: str = "stop"
     prompt_tokens: int | None = None
+
+
+PULL_ERROR = "max retries exceeded: write /root/.ollama/models/blobs/sha256-5f: no space left on device"
+
+
+@dataclass(frozen=True)
+class Pull:
+    """How a pull goes. ``layers``: bytes of each; ``steps``: progress lines per layer; ``pause_s`` between lines.
+
+    ``fault``: what happens after half of the lines: ``error`` (a line with ``error``), ``drop`` (connection closed) or ``stall`` (silence).
+    """
+
+    layers: tuple[int, ...] = (1000,)
+    steps: int = 2
+    pause_s: float = 0.0
+    fault: str = ""
+    error: str = PULL_ERROR
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """All that is said about a pull that goes well."""
+        said: list[dict[str, Any]] = [{"status": "pulling manifest"}]
+        for number, total in enumerate(self.layers):
+            digest = hashlib.sha256(f"{name} layer {number}".encode()).hexdigest()
+            layer = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": total}
+            said += [layer, *({**layer, "completed": total * step // self.steps} for step in range(1, self.steps + 1))]
+        return said + [{"status": word} for word in ("verifying sha256 digest", "writing manifest", "success")]
 
 
 @dataclass(frozen=True)
@@ -86,6 +128,9 @@ WIRE_FAULTS = {
     "stall": "silence mid-stream, the connection stays open",
     "slow_first": "nothing is sent for some seconds",
     "slow": "seconds between parts",
+    "hang": "the request is taken and nothing is ever sent",
+    "huge": "an answer of millions of characters that no limit ends",
+    "404": "the model was deleted meanwhile",
     "not_json": "200 with something that is no JSON",
     "half_window": "the prompt was cut: the count is that of half the window",
 }
@@ -117,6 +162,33 @@ def _next_line(text: str) -> str:
     return text.replace('": "', '": "\x85', 1)
 
 
+MARKUP = "<script>alert('x')</script><img src=x onerror=alert(1)>[click](javascript:alert(1)) **bold** $$x$$ =1+1 \x1b[31mred"
+ODD_LETTERS = "\u202eover\u202c \ufeff\u200b\U0001f4c8 caf\u00e9 \u4e2d\u6587 \u0627\u0644 \x00 end"
+
+
+def _in_strings(text: str, words: str) -> str:
+    """``words`` in front of every free text of the answer: where a person will read it."""
+    answer = json.loads(text)
+    for key in ("summary", "invalidation", "calibration", "why"):
+        if isinstance(answer.get(key), str):
+            answer[key] = f"{words} {answer[key]}"
+    for side in ("reasons_for", "reasons_against", "lessons"):
+        for item in answer.get(side) or ():
+            item |= {key: f"{words} {item[key]}" for key in ("claim", "condition") if key in item}
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def _wrong_types(text: str) -> str:
+    """Numbers become words and lists become text."""
+    answer = json.loads(text)
+    for key, value in answer.items():
+        if isinstance(value, (int, float)):
+            answer[key] = "high"
+        elif isinstance(value, list):
+            answer[key] = ", ".join(map(str, value))
+    return json.dumps(answer, ensure_ascii=False)
+
+
 TEXT_FAULTS: dict[str, Callable[[str], str]] = {
     "empty": lambda text: "",
     "invalid_json": lambda text: text[: len(text) // 2],
@@ -124,6 +196,10 @@ TEXT_FAULTS: dict[str, Callable[[str], str]] = {
     "fenced": _fenced,
     "think_leak": _leaked,
     "invented_ids": _invented,
+    "html": lambda text: _in_strings(text, MARKUP),
+    "unicode": lambda text: _in_strings(text, ODD_LETTERS),
+    "wrong_type": _wrong_types,
+    "array": lambda text: f"[{text}]",
     "nel": _next_line,  # U+0085, which Go sends raw and the Python client takes for a line end
 }
 FAULTS = {*WIRE_FAULTS, *TEXT_FAULTS, "length"}
@@ -151,12 +227,32 @@ Brain = Callable[[dict[str, Any]], "str | Answer"]
 def obedient(body: dict[str, Any]) -> str:
     """The smallest answer that fits the schema; of a decision, a consistent one: buy to the most allowed when flat, else hold."""
     schema = body.get("format")
-    if not isinstance(schema, dict):
-        return "{}" if schema == "json" else "All is well."
+    schema = schema if isinstance(schema, dict) else described(body)
+    if schema is None:
+        return "{}" if body.get("format") == "json" else _chat(body)
     answer = fit(schema)
     if {"action", "target_weight", "probabilities"} <= set(schema.get("properties", {})):
         _decide(answer, schema["properties"], _weight(body))
     return json.dumps(answer, ensure_ascii=False)
+
+
+def described(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The JSON schema that stands in the question itself."""
+    for message in reversed(body.get("messages", [])):
+        text = str(message.get("content", ""))
+        for brace in re.finditer(r"\{", text):
+            with contextlib.suppress(ValueError):
+                found, _ = json.JSONDecoder().raw_decode(text, brace.start())
+                if isinstance(found, dict) and "properties" in found:
+                    return found
+    return None
+
+
+def _chat(body: dict[str, Any]) -> str:
+    """Words that depend on the seed as soon as there is chance in them."""
+    options = body.get("options") or {}
+    chance = hashlib.sha256(str(options.get("seed")).encode()).hexdigest()[:8] if options.get("temperature", 0.8) else ""
+    return f"All is well {chance}".strip() + "."
 
 
 def fit(schema: dict[str, Any]) -> Any:
@@ -286,6 +382,7 @@ class OllamaStandIn:
         self.faults: list[Fault | None] = []
         self.always: Fault | None = None
         self.pullable: Callable[[str], bool] = lambda name: not name.startswith("no-such")
+        self.pull = Pull()  # how the next pulls go
         self.loaded: dict[str, tuple[int, bool]] = {}  # model -> (window, shift)
         self.loads = 0
         self.closing = threading.Event()
@@ -432,7 +529,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
 
     def _entry(self, model: Model) -> dict[str, Any]:
-        entry = {"name": model.name, "model": model.name, "modified_at": CREATED, "size": 5_200_000_000, "digest": model.digest}
+        entry = {"name": model.name, "model": model.name, "modified_at": CREATED, "size": model.size, "digest": model.digest}
         entry |= {"details": self._details(model), "capabilities": list(model.capabilities)}
         return entry | ({"remote_host": model.remote_host, "remote_model": model.name, "size": 400} if model.remote_host else {})
 
@@ -443,7 +540,7 @@ class _Handler(BaseHTTPRequestHandler):
         running = []
         for name, (window, _) in list(self.stand_in.loaded.items()):
             if model := self.stand_in.find(name):
-                running.append({**self._entry(model), "expires_at": CREATED, "size_vram": 5_200_000_000, "context_length": window})
+                running.append({**self._entry(model), "expires_at": CREATED, "size_vram": model.size, "context_length": window})
         self._json(200, {"models": running})
 
     def _show(self, seen: Seen) -> None:
@@ -476,26 +573,31 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pull(self, seen: Seen) -> None:
         name = str(seen.body.get("model") or seen.body.get("name") or "")
-        known, digest = self.stand_in.pullable(name), hashlib.sha256(name.encode()).hexdigest()
-        steps: list[dict[str, Any]] = [{"status": "pulling manifest"}]
-        if known:
-            layer = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": 1000}
-            steps += [layer, {**layer, "completed": 400}, {**layer, "completed": 1000}]
-            steps += [{"status": "verifying sha256 digest"}, {"status": "writing manifest"}, {"status": "success"}]
-        else:
-            steps += [{"error": "pull model manifest: file does not exist"}]
-        if known and self.stand_in.find(name) is None and not seen.body.get("stream", True):
-            self.stand_in.models.append(Model(name))
+        known, how = self.stand_in.pullable(name), self.stand_in.pull
+        steps = how.lines(name) if known else [{"status": "pulling manifest"}, {"error": "pull model manifest: file does not exist"}]
+        if known and how.fault:
+            steps = steps[: len(steps) // 2] + ([{"error": how.error}] if how.fault == "error" else [])
+        whole = steps[-1].get("status") == "success"
         if seen.body.get("stream") is False:
-            self._json(200 if known else 500, steps[-1])
-        else:
-            self._start_stream()
-            for step in steps:
-                if step.get("status") == "success" and self.stand_in.find(name) is None:
-                    self.stand_in.models.append(Model(name))  # before it is said: who reads "success" may ask for it at once
-                self._line(step, seen)
-                self._wait(self.stand_in.token_delay_s)
-            self._end_stream()
+            self._wait(how.pause_s * len(steps))
+            self._installed(name, how, whole)
+            self._json(200 if whole else 500, steps[-1])
+            return
+        self._start_stream()
+        for step in steps:
+            self._installed(name, how, step.get("status") == "success")  # before it is said: who reads "success" may ask for it at once
+            self._line(step, seen)
+            self._wait(how.pause_s or self.stand_in.token_delay_s)
+        if how.fault == "stall" and known:
+            self._wait(3600)
+        if how.fault == "drop" and known:
+            self._hang_up()
+            return
+        self._end_stream()
+
+    def _installed(self, name: str, how: Pull, whole: bool) -> None:
+        if whole and self.stand_in.find(name) is None:
+            self.stand_in.models.append(Model(name, size=sum(how.layers)))
 
     # ---- streams
 
@@ -580,7 +682,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refusal(404, f"model '{name}' not found")
         if "completion" not in model.capabilities:
             raise Refusal(400, f'"{name}" does not support chat')
-        if think and not model.thinking:
+        if think and (not model.thinking or "think" in model.refuses):
             raise Refusal(400, f'"{name}" does not support thinking')
         for key, value in (body.get("options") or {}).items():
             wanted = _OPTIONS.get(key)
@@ -589,6 +691,8 @@ class _Handler(BaseHTTPRequestHandler):
         form = body.get("format")
         if form not in (None, "", "json") and not isinstance(form, dict):
             raise Refusal(500, f'invalid format: {json.dumps(form)}; expected "json" or a valid JSON Schema object')
+        if form and ("json" if form == "json" else "schema") in model.refuses:
+            raise Refusal(500, "invalid JSON schema in format")
         if isinstance(form, dict) and (why := _bad_schema(form)):
             raise Refusal(400, json.dumps({"error": {"code": 400, "message": why, "type": "invalid_request_error"}}))
         return model
@@ -596,7 +700,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _load(self, model: Model, body: dict[str, Any]) -> int:
         """The window in force; loading sends no byte, not even headers."""
         wanted = int((body.get("options") or {}).get("num_ctx") or 4096)
-        state = (max(4, min(wanted, model.context)), bool(body.get("shift", True)))
+        state = (max(4, min(wanted, model.context, model.clamp or wanted)), bool(body.get("shift", True)))
         if self.stand_in.loaded.get(model.name) != state:
             self._wait(self.stand_in.load_s)  # a client that leaves now aborts the load
             self.stand_in.loaded[model.name] = state
@@ -620,6 +724,10 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refusal(500, "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error")
         if fault.kind == "load_failure":
             raise Refusal(500, "llama-server process has terminated: error: out of memory")
+        if fault.kind == "hang":
+            self._wait(3600)
+        if fault.kind == "404":
+            raise Refusal(404, "model 'gone' not found")
         if fault.kind == "503":
             raise Refusal(503, "server busy, please try again.  maximum pending requests exceeded")
         if fault.kind == "502":
@@ -630,7 +738,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _job(self, model: Model, body: dict[str, Any], seen: Seen, window: int, fault: Fault | None) -> _Job:
         text = "".join(str(message.get("content", "")) for message in body["messages"])
-        tokens = math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+        tokens = math.ceil(len(text) / model.characters_per_token)
         if tokens > window and body.get("truncate") is False:
             message = f"request ({tokens} tokens) exceeds the available context size ({window} tokens), try increasing it"
             inner = {"code": 400, "message": message, "type": "exceed_context_size_error", "n_prompt_tokens": tokens, "n_ctx": window}
@@ -638,7 +746,7 @@ class _Handler(BaseHTTPRequestHandler):
         if tokens > window or (fault and fault.kind == "half_window"):
             # What the real one does in silence: the first tokens and the tail stay, so the system prompt is gone.
             tokens = window - max((window - KEPT) // 2, 1)
-            body = {**body, "messages": [{"role": "user", "content": text[-tokens * CHARACTERS_PER_TOKEN :]}]}
+            body = {**body, "messages": [{"role": "user", "content": text[-int(tokens * model.characters_per_token) :]}]}
         limit = int((body.get("options") or {}).get("num_predict") or -1)
         limit = 10 * window if limit < 0 else limit
         return _Job(model, body, seen, window, limit, tokens, fault)
@@ -646,17 +754,38 @@ class _Handler(BaseHTTPRequestHandler):
     def _shape(self, job: _Job) -> None:
         """Faults of the text, thinking, and the limit on tokens."""
         answer, kind = job.answer, job.fault.kind if job.fault else ""
+        if kind == "huge":
+            answer.text, job.limit = "word " * 500_000, 10**9
         if kind in TEXT_FAULTS:
             answer.text = TEXT_FAULTS[kind](answer.text)
         if job.model.thinking and job.body.get("think") is not False:  # unset means true
             answer.thinking = answer.thinking or "First the evidence for it, then the evidence against it."
         else:
             answer.thinking = ""
-        room = (len(answer.thinking + answer.text) // 2) if kind == "length" else job.limit * CHARACTERS_PER_TOKEN
+        self._misbehave(job)
+        room = (len(answer.thinking + answer.text) // 2) if kind == "length" else job.limit * int(max(1, job.model.characters_per_token))
         if len(answer.thinking) + len(answer.text) > room:
             answer.thinking = answer.thinking[:room]
             answer.text = answer.text[: room - len(answer.thinking)]
             answer.done_reason = "length"
+
+    def _misbehave(self, job: _Job) -> None:
+        """What the model cannot do, whatever the brain said."""
+        model, answer, form = job.model, job.answer, job.body.get("format")
+        enforced = bool(form) and (model.json if form == "json" else model.schema)
+        if not enforced:
+            if not model.obeys:
+                answer.text = "I would rather talk about the weather."
+            elif answer.text.startswith("{"):
+                answer.text = _prose(_fenced(answer.text))
+            if not model.repeats:
+                answer.text += f" ({len(self.stand_in.requests)})"
+            if model.leaks:
+                answer.text = _leaked(answer.text)
+        elif form == "json" and not model.obeys:
+            answer.text = "{}"
+        if form and answer.thinking and not model.together:
+            answer.thinking, answer.text = f"{answer.thinking} {answer.text}", ""
 
     def _stream(self, job: _Job) -> None:
         fault = job.fault
@@ -688,7 +817,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._end_stream()
 
     def _pieces(self, answer: Answer) -> Iterable[dict[str, Any]]:
-        size = self.stand_in.piece
+        size = max(self.stand_in.piece, len(answer.text) // 2000)
         for start in range(0, len(answer.thinking), size):
             yield {"role": "assistant", "content": "", "thinking": answer.thinking[start : start + size]}
         for start in range(0, len(answer.text), size):
@@ -696,7 +825,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _done(self, job: _Job) -> dict[str, Any]:
         answer = job.answer
-        count = math.ceil(len(answer.text + answer.thinking) / CHARACTERS_PER_TOKEN)
+        count = math.ceil(len(answer.text + answer.thinking) / job.model.characters_per_token)
         counted = job.prompt_tokens if answer.prompt_tokens is None else answer.prompt_tokens
         done = {
             "model": job.body["model"],
@@ -750,11 +879,14 @@ def main() -> None:
     parser.add_argument("--thinking", action="store_true", help="the models can think")
     parser.add_argument("--context", type=int, default=40_960, help="trained window in tokens")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds between parts of an answer")
+    parser.add_argument("--pull-pause", type=float, default=0.0, help="seconds between lines of a pull (three layers of 20 lines)")
     parser.add_argument("--fault", choices=sorted(FAULTS), help="every chat request fails like this")
     chosen = parser.parse_args()
     models = [Model(name, thinking=chosen.thinking, context=chosen.context) for name in chosen.model or ["qwen3:8b"]]
     server = OllamaStandIn(models=models, port=chosen.port, token_delay_s=chosen.delay)
     server.always = Fault(chosen.fault) if chosen.fault else None
+    if chosen.pull_pause:
+        server.pull = Pull(layers=(4_900_000_000, 1_400, 500_000), steps=20, pause_s=chosen.pull_pause)
     print(f"stand-in for Ollama at {server.url}: {', '.join(model.name for model in models)}", flush=True)
     try:
         server.serve_forever()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -16,7 +17,7 @@ from agent.decision.parse import read_decision, read_lessons, read_study
 from agent.decision.prompt import decide_request, study_request
 from agent.decision.schema import decision_schema, lessons_schema, study_schema
 from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Situation, StudyFacts
-from tests.stand_ins.ollama_server import Fault, Model, OllamaStandIn, fit, obedient
+from tests.stand_ins.ollama_server import Answer, Fault, Model, OllamaStandIn, Pull, fit, obedient
 
 
 @pytest.fixture
@@ -186,6 +187,139 @@ def test_a_pull_reports_progress_and_an_unknown_name_fails_mid_stream(client: ol
     assert not server.find("new:1b")
     with pytest.raises(ollama.ResponseError):
         client.delete("new:1b")
+
+
+def test_a_pull_of_several_layers_counts_each_of_them_up(client: ollama.Client, server: OllamaStandIn) -> None:
+    server.pull = Pull(layers=(4000, 10), steps=4)
+    steps = list(client.pull("new:1b", stream=True))
+    digests = list(dict.fromkeys(step.digest for step in steps if step.digest))
+    assert [[step.completed for step in steps if step.digest == digest] for digest in digests] == [
+        [None, 1000, 2000, 3000, 4000],
+        [None, 2, 5, 7, 10],
+    ]
+    assert server.find("new:1b").size == 4010  # type: ignore[union-attr]
+
+
+def test_a_slow_pull_notices_a_client_that_leaves_and_installs_nothing(client: ollama.Client, server: OllamaStandIn) -> None:
+    server.pull = Pull(layers=(1000, 1000), steps=10, pause_s=0.05)
+    lines = client.pull("new:1b", stream=True)
+    assert next(lines).status == "pulling manifest" and next(lines).total == 1000
+    lines.close()  # type: ignore[attr-defined]
+    for _ in range(100):
+        if server.requests[-1].disconnected:
+            break
+        time.sleep(0.02)
+    assert server.requests[-1].disconnected and server.requests[-1].sent < 10 and not server.find("new:1b")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("error", ollama.ResponseError), ("drop", httpx.RemoteProtocolError), ("stall", httpx.ReadTimeout)]
+)
+def test_a_pull_can_fail_half_way(server: OllamaStandIn, fault: str, error: type[Exception]) -> None:
+    server.pull = Pull(fault=fault)
+    heard = []
+    with ollama.Client(host=server.url, timeout=0.3, trust_env=False) as client, pytest.raises(error):
+        for step in client.pull("new:1b", stream=True):
+            heard.append(step.status)
+    assert len(heard) >= 2 and "success" not in heard and not server.find("new:1b")
+
+
+QUESTION = 'Answer with one JSON object: {"type":"object","properties":{"verdict":{"enum":["yes"]}},"required":["verdict"]}'
+FORM = {"type": "object", "properties": {"verdict": {"enum": ["yes"]}}, "required": ["verdict"]}
+BARE, WRAPPED = '{"verdict": "yes"}', "```json"
+
+
+@pytest.mark.parametrize(
+    ("can", "form", "said"),
+    [
+        ({}, FORM, BARE),
+        ({}, "json", BARE),
+        ({}, None, WRAPPED),
+        ({"schema": False}, FORM, WRAPPED),
+        ({"schema": False}, "json", BARE),
+        ({"json": False}, "json", WRAPPED),
+        ({"obeys": False}, FORM, BARE),
+        ({"obeys": False}, "json", "{}"),
+        ({"obeys": False}, None, "weather"),
+        ({"leaks": True}, None, "<think>"),
+        ({"leaks": True}, FORM, BARE),
+    ],
+)
+def test_models_differ_in_what_they_can(client: ollama.Client, server: OllamaStandIn, can: dict[str, Any], form: Any, said: str) -> None:
+    server.models.append(Model("odd", **can))
+    text = client.chat("odd", [{"role": "user", "content": QUESTION}], format=form).message.content or ""
+    assert (text == BARE) is (said == BARE) and said in text
+
+
+def test_a_thinker_may_lose_its_answer_when_it_has_to_keep_to_a_form(client: ollama.Client, server: OllamaStandIn) -> None:
+    server.models.append(Model("odd", thinking=True, together=False))
+    ask = [{"role": "user", "content": QUESTION}]
+    both = client.chat("odd", ask, format=FORM, think=True).message
+    assert both.content == "" and '{"verdict": "yes"}' in (both.thinking or "")
+    assert client.chat("odd", ask, format=FORM, think=False).message.content == BARE
+    assert client.chat("odd", ask, think=True).message.content
+
+
+@pytest.mark.parametrize(
+    ("refused", "body", "status"), [("schema", {"format": FORM}, 500), ("json", {"format": "json"}, 500), ("think", {"think": True}, 400)]
+)
+def test_a_server_may_refuse_what_a_model_cannot(server: OllamaStandIn, refused: str, body: dict[str, Any], status: int) -> None:
+    server.models.append(Model("odd", thinking=True, refuses=(refused,)))
+    ask = {"model": "odd", "messages": [{"role": "user", "content": "x"}], "stream": False}
+    assert httpx.post(server.url + "/api/chat", json={**ask, **body}).status_code == status
+    assert httpx.post(server.url + "/api/chat", json=ask).status_code == 200
+
+
+def test_a_seed_repeats_the_words_of_a_steady_model_only(client: ollama.Client, server: OllamaStandIn) -> None:
+    server.models.append(Model("odd", repeats=False))
+
+    def words(model: str, seed: int) -> str:
+        return client.chat(model, [{"role": "user", "content": "hi"}], options={"seed": seed, "temperature": 0.8}).message.content or ""
+
+    assert words("qwen3:8b", 1) == words("qwen3:8b", 1) != words("qwen3:8b", 2)
+    assert words("odd", 1) != words("odd", 1)
+
+
+def test_tokens_and_windows_depend_on_the_model(server: OllamaStandIn) -> None:
+    server.models += [Model("dense", characters_per_token=2.5), Model("tight", clamp=1024)]
+
+    def ask(model: str, size: int) -> httpx.Response:
+        body = {"model": model, "messages": [{"role": "user", "content": "x" * size}], "stream": False, "truncate": False}
+        return httpx.post(server.url + "/api/chat", json={**body, "options": {"num_ctx": 8192}})
+
+    assert ask("dense", 1000).json()["prompt_eval_count"] == 400
+    assert ask("tight", 4096).status_code == 200 and ask("tight", 4097).status_code == 400
+    assert {entry["name"]: entry["context_length"] for entry in httpx.get(server.url + "/api/ps").json()["models"]}["tight:latest"] == 1024
+
+
+DECISION = json.dumps({"confidence": 0.5, "summary": "good", "reasons_for": [{"claim": "it rose", "weight": 5}]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("html", "<script>alert('x')</script>"),
+        ("unicode", "\u202eover"),
+        ("wrong_type", '"confidence": "high"'),
+        ("array", '[{"confidence"'),
+    ],
+)
+def test_answers_can_be_hostile_or_of_the_wrong_kind(server: OllamaStandIn, client: ollama.Client, kind: str, words: str) -> None:
+    server.brain = lambda body: Answer(DECISION)
+    server.fail(kind)
+    said = client.chat("qwen3:8b", [{"role": "user", "content": "hi"}], format="json").message.content or ""
+    assert words in said
+    json.loads(said)
+
+
+def test_a_server_can_hang_and_a_model_can_vanish_or_never_stop(server: OllamaStandIn, client: ollama.Client) -> None:
+    ask = [{"role": "user", "content": "hi"}]
+    server.fail("hang", "404", "huge")
+    with ollama.Client(host=server.url, timeout=0.2, trust_env=False) as hasty, pytest.raises(httpx.ReadTimeout):
+        hasty.chat("qwen3:8b", ask)
+    with pytest.raises(ollama.ResponseError, match="not found"):
+        client.chat("qwen3:8b", ask)
+    assert len(client.chat("qwen3:8b", ask, options={"num_predict": 5}).message.content or "") == 2_500_000
 
 
 @pytest.mark.parametrize(
