@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import random
 import re
 import threading
@@ -19,8 +20,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from agent.errors import DecisionError, Unavailable
-from agent.llm.base import Cancelled, Chunk, Health, NoNotes, Notes, OnChunk, Request, Stopped
+from agent.errors import DecisionError, PromptTooLong, Unavailable
+from agent.llm.base import Budget, Cancelled, Chunk, Health, NoNotes, Notes, OnChunk, Request, Stopped
 from agent.llm.ollama import CHARACTERS_LIMIT, CLOSE_COUNT, PROSE, split_thinking
 from agent.llm.ollama_server import count, raise_if_unwell, unwell
 from agent.llm.ollama_wire import OFTEN, POLL_S, Failure, TookTooLong, is_loopback, plain
@@ -34,18 +35,23 @@ from agent.llm.openai_wire import (
     Serving,
     address,
     ask_models,
+    ask_running,
     broken,
     client,
     reported,
     resolve,
     understand,
 )
+from agent.llm.token_ratio import Ratio
 from agent.records import Completion
 
-RUNGS = ("json_schema", "json_schema without bounds", "json_schema not strict", "json_object", "none")
+RUNGS = ("json_schema", "json_schema without bounds", "json_schema not strict", "json_object with schema", "json_object", "none")
+WAY_OF = {"json_object": "json", "none": "free"}  # every other rung is the way "schema"
+LIMITS = ("max_tokens", "max_completion_tokens")
 ENDS = ("stop", "eos", "eos_token", "end_turn")  # how servers say that the model ended by itself
 PASSING = ("error", "abort", "insufficient_system_resource")  # ends that are the server's fault (OpenRouter, vLLM, DeepSeek)
 BOUNDS = ("minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "pattern")
+ABILITIES = "abilities"  # kind of the notes about how a model is asked
 LOADING_S = 1.0  # between two questions to a server that is loading its model
 SHOWN = 200  # models listed in the details of a check
 
@@ -69,6 +75,9 @@ class OpenAICompatibleOptions(BaseModel):
     temperature: float = Field(default=0.0, ge=0, le=2, description="0 always takes the most likely word.")
     top_p: float = Field(default=1.0, gt=0, le=1, description="Sample only from the most likely words that together have this probability.")
     max_tokens: int = Field(default=2048, ge=1, le=131_072, description="Longest answer in tokens, thinking included.")
+    window: int = Field(
+        default=0, ge=0, le=4_194_304, description="Tokens for question and answer together, where the server does not say; 0 = unknown."
+    )
     think: Literal["as served", "off", "on"] = Field(
         default="as served", description="Ask vLLM, SGLang or llama.cpp to switch a model's thinking off or on; thinking costs max_tokens."
     )
@@ -131,11 +140,29 @@ class _Way:
     def without(self) -> set[str]:
         return {name for name, _ in self.refused}
 
+    @property
+    def name(self) -> str:
+        """One of WAYS."""
+        return WAY_OF.get(self.structured, "schema")
+
+    def noted(self) -> dict[str, Any]:
+        """For the notes and the run's provenance."""
+        return {"structured": self.structured, "limit": self.limit, "refused": dict(self.refused)}
+
+    @classmethod
+    def read(cls, noted: Any) -> _Way | None:
+        """What ``noted`` wrote; None where it is not that."""
+        if not isinstance(noted, Mapping) or noted.get("structured") not in RUNGS or noted.get("limit") not in LIMITS:
+            return None
+        refused = noted.get("refused")
+        pairs = tuple((str(name), str(words)) for name, words in refused.items()) if isinstance(refused, Mapping) else ()
+        return cls(RUNGS.index(noted["structured"]), noted["limit"], pairs)
+
     def after(self, drop: str, words: str) -> _Way:
         """The way that leaves out what was just refused."""
         if drop == "response_format":
             return replace(self, rung=self.rung + 1, refused=(*self.refused, (self.structured, words)))
-        limit = "max_completion_tokens" if drop == "max_tokens" else self.limit
+        limit = LIMITS[1] if drop == "max_tokens" else self.limit
         return replace(self, limit=limit, refused=(*self.refused, (drop, words)))
 
 
@@ -145,6 +172,8 @@ def response_format(rung: str, name: str, schema: dict[str, Any]) -> dict[str, A
         return None
     if rung == "json_object":
         return {"type": "json_object"}
+    if rung == "json_object with schema":  # llama_cpp.server, Together, Fireworks
+        return {"type": "json_object", "schema": schema}
     asked = without_bounds(schema) if rung == "json_schema without bounds" else schema
     return {"type": "json_schema", "json_schema": {"name": name, "strict": rung != "json_schema not strict", "schema": asked}}
 
@@ -263,6 +292,8 @@ class OpenAICompatibleBackend:
         self._notes = notes or NoNotes()
         self._backoff_s = backoff_s
         self._way = _Way()
+        self._known_as = ""  # under which the way is noted, once the server is known
+        self._ratio: Ratio | None = None
         self._lock = threading.Lock()
 
     # ---- readiness
@@ -280,25 +311,58 @@ class OpenAICompatibleBackend:
         return self._judged(url, key, serving)
 
     def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What is known about the model and its server; nothing is generated. Raises Unavailable."""
+        """What is known about the model and its server, how it will be asked and how long a question may be. Raises Unavailable."""
         raise_if_unwell(self.check())
-        url = resolve(self.options.base_url)
+        url, key = resolve(self.options.base_url), Key(self.options.api_key_env)
         try:
-            serving = ask_models(url, Key(self.options.api_key_env), connect_s=self.options.connect_timeout_s)
+            serving = ask_models(url, key, connect_s=self.options.connect_timeout_s)
         except Failure as failure:
             raise failure.error from None
         self.model = self.model or self._only(url, serving)
         found = serving.find(self.model) or Listed(id=self.model)
+        running = ask_running(url, key, serving.server, found, connect_s=self.options.connect_timeout_s)
+        version = " ".join(part for part in (serving.server, running.version) if part)
+        self._known_as = f"{url} {self.model} {version}"
+        kept = before or {}
+        noted = kept.get("asked") or self._notes.read(ABILITIES, self._known_as)
+        with self._lock:
+            self._way = _Way.read(noted) or self._way
         return {
             "backend": "openai_compatible",
             "model": self.model,
             "base_url": url,
             "server": serving.server,
+            "server_version": running.version,
             "owned_by": found.owned_by,
             "context_length": found.context_length,
             "models_listed": None if serving.models is None else len(serving.models),
             "max_tokens": self.options.max_tokens,
+            "way": self._way.name,
+            "asked": self._way.noted(),
+            **self._budget(running.window or found.context_length, kept.get("budget")),
         }
+
+    def _budget(self, listed: int | None, kept: Any) -> dict[str, Any]:
+        """The room of a question, that of an interrupted run if there is one; nothing where no window is known."""
+        if kept:
+            return {"budget": dict(kept)}
+        windows = [window for window in (listed, self.options.window) if window]
+        if not windows or min(windows) <= self.options.max_tokens:
+            return {}
+        ratio = self._learnt(resolve(self.options.base_url))
+        budget = Budget(
+            window=min(windows),
+            answer=self.options.max_tokens,
+            characters_per_token=ratio.characters_per_token,
+            measured=ratio.measured,
+        )
+        return {"budget": budget.model_dump(mode="json")}
+
+    def _learnt(self, url: str) -> Ratio:
+        """What is known of this model's tokens."""
+        if self._ratio is None:
+            self._ratio = Ratio.read(self._notes, f"{url} {self.model}")
+        return self._ratio
 
     def _judged(self, url: str, key: Key, serving: Serving) -> Health:
         details: dict[str, Any] = {"base_url": url, "server": serving.server}
@@ -358,12 +422,17 @@ class OpenAICompatibleBackend:
     def _adapt(self, way: _Way, failure: Failure) -> bool:
         """Learn from a refusal how this server wants to be asked; False if there is nothing to learn."""
         drop = failure.drop if isinstance(failure, Refusal) else ""
-        if not drop:
-            return False
+        if drop:
+            self._descend(way, drop, str(failure.error)[:300])
+        return bool(drop)
+
+    def _descend(self, way: _Way, drop: str, words: str) -> None:
+        """From here on ask without ``drop``, and note it for the next run."""
         with self._lock:
             if self._way == way:  # else another thread has learnt meanwhile
-                self._way = way.after(drop, str(failure.error)[:300])
-        return True
+                self._way = way.after(drop, words)
+            if self._known_as:
+                self._notes.write(ABILITIES, self._known_as, self._way.noted())
 
     def _wait(self, failure: Failure, seed: int, tries: int) -> float:
         """Seconds before the next try: longer each time, a little different for each seed, never less than the server asks for."""
@@ -394,11 +463,19 @@ class OpenAICompatibleBackend:
             on_chunk(Chunk(fresh=True))
             on_chunk(Chunk(text=text, thinking=thinking))
         tokens = {"prompt_tokens": _counted(answer.usage, "prompt_tokens"), "answer_tokens": _counted(answer.usage, "completion_tokens")}
+        bound = way.name
+        if way.structured == "json_object with schema" and not fits(text, request.answer_schema):
+            bound = "json"  # the server took the schema and paid no heed to it
+            self._descend(way, "response_format", "the answer did not keep to the schema")
+        ratio = self._learnt(asked.url)
+        if tokens["prompt_tokens"] and ratio.learn(sum(len(message.content) for message in request.messages), tokens["prompt_tokens"]):
+            ratio.keep(self._notes, f"{asked.url} {self.model}")
         return Completion(
             text=text,
             thinking=thinking,
             backend="openai_compatible",
             model=self.model,
+            way=bound,
             server_version=server,
             done_reason="stop" if answer.finish in ENDS else answer.finish,
             options=self._recorded(body, way, answer, **tokens),
@@ -463,7 +540,7 @@ class OpenAICompatibleBackend:
         _hear(answer.end(), on_chunk)
         if not answer.finish and not answer.closed:
             raise broken("it ended without saying that it was done")
-        return answer, exchange.server
+        return answer, asked.key.hide(exchange.server)
 
     def _parts(
         self, exchange: Exchange, asked: Asked, deadline: float, cancelled: Cancelled | None
@@ -517,12 +594,21 @@ class OpenAICompatibleBackend:
             raise Refusal(DecisionError("The server's content filter stopped the answer (content_filter)."))
         if answer.finish not in ENDS:
             raise Refusal(DecisionError(f"The answer did not end by itself (finish_reason {answer.finish or 'absent'!r})."))
-        if self.options.trust_count and (cut := lost(_counted(answer.usage, "prompt_tokens"), request)):
-            raise Refusal(DecisionError(cut))
+        if self.options.trust_count and (cut := lost(counted := _counted(answer.usage, "prompt_tokens"), request)):
+            raise Refusal(PromptTooLong(cut, counted=counted, cut=True))
         if not text.strip():
             why = "the model only thought and gave no answer" if thinking else "the model said nothing"
             refused = f"the model refused: {plain(answer.refusal)}" if answer.refusal else why
             raise Refusal(DecisionError(f"The answer is empty: {refused}."))
+
+
+def fits(text: str, schema: dict[str, Any]) -> bool:
+    """Whether an answer has the keys that its schema asks for."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and set(schema.get("required", ())) <= set(found)
 
 
 def lost(counted: int | None, request: Request) -> str:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from agent.errors import DecisionError, RecollectError, Unavailable
+from agent.errors import DecisionError, PromptTooLong, RecollectError, Unavailable
 from agent.llm.base import Cancelled
 from agent.llm.ollama_server import count
 from agent.llm.ollama_wire import OFTEN, Failure, TookTooLong, is_loopback, plain, storable
@@ -351,11 +351,14 @@ class Said:
     message: str
     code: str = ""
     param: str = ""
+    kind: str = ""
     html: bool = False
+    counted: int | None = None
+    window: int | None = None
 
     @property
     def low(self) -> str:
-        return f"{self.message} {self.code} {self.param}".lower()
+        return f"{self.message} {self.code} {self.param} {self.kind}".lower()
 
 
 def said_by(body: Any, key: Key) -> Said:
@@ -378,7 +381,14 @@ def said_by(body: Any, key: Key) -> Said:
     raw = meta.get("raw") if isinstance(meta, dict) else None  # OpenRouter: the words of the server behind it
     text = " ".join(str(part) for part in (inner.get("message"), raw) if part)
     code = str(inner.get("code") or inner.get("type") or "")
-    return Said(key.hide(plain(text or code)), code=key.hide(plain(code, 80)), param=key.hide(plain(inner.get("param") or "", 80)))
+    return Said(
+        key.hide(plain(text or code)),
+        code=key.hide(plain(code, 80)),
+        param=key.hide(plain(inner.get("param") or "", 80)),
+        kind=key.hide(plain(inner.get("type") or "", 80)),
+        counted=count(inner.get("n_prompt_tokens")),  # llama.cpp says both apart from its words
+        window=count(inner.get("n_ctx")),
+    )
 
 
 def _where(item: dict[str, Any]) -> str:
@@ -484,7 +494,37 @@ def _not_allowed(status: int, words: str, asked: Asked) -> Refusal:
 
 _OVERFLOW = re.compile(
     r"maximum context length|context_length_exceeded|exceed_context_size|context (size|length|window)[^.]{0,40}exceed|"
-    r"exceeds? the (available|maximum|model'?s?) context|prompt is too long|too many (input )?tokens|requested tokens[^.]{0,30}exceed|input length and"
+    r"exceeds? the (available|maximum|model'?s?) context|exceed context window|prompt is too long|too many (input )?tokens|"
+    r"requested tokens[^.]{0,30}exceed|input length and|longer than the maximum model length|"
+    r"context the overflows|context length of only|greater than the context length|max_new_tokens` must be|not enough context"
+)
+_N = r"(?:about |at least |only )?(\d[\d,]*)"
+_WINDOWS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:maximum )?context (?:length|window|size) (?:is|of) {_N}",  # OpenAI, vLLM, OpenRouter, LM Studio, llama_cpp.server's own
+        rf"context (?:size|window) \({_N} tokens",  # llama.cpp
+        rf"model with {_N} maximum context",  # Mistral
+        rf"maximum model length of {_N}",  # vLLM
+        rf"tokens > {_N} maximum",  # Anthropic's
+        rf"must be <= {_N}",  # text-generation-inference
+        rf"context window of {_N}",
+    )
+)
+_COUNTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\({_N} (?:in the messages|of text input|in your prompt)",
+        rf"prompt contains {_N}(?: input)? tokens",
+        rf"request (?:has {_N} input|\({_N}) tokens",
+        rf"messages resulted in {_N} tokens",
+        rf"prompt \(length {_N}\)",
+        rf"prompt is too long: {_N} tokens",
+        rf"given: {_N} `inputs`",
+        rf"keep the first {_N} tokens",
+        rf"requested tokens \({_N}\)",
+        rf"you requested {_N} tokens",  # last: the answer is in this one
+    )
 )
 _FILTER = re.compile(r"content_?filter|content_policy|content management|moderation|flagged|safety system")
 _NO_MODEL = re.compile(
@@ -509,7 +549,8 @@ def _about_the_question(status: int, said: Said, asked: Asked) -> Refusal | None
             f"Question and answer do not fit into the model's window ({words}): nothing was cut and nothing was decided; "
             "lower max_tokens, recall fewer memories, or serve the model with a longer window."
         )
-        return Refusal(DecisionError(message), status=status)
+        counted, window = overflow(said)
+        return Refusal(PromptTooLong(message, counted=counted, window=window), status=status)
     if _FILTER.search(said.low):
         return Refusal(DecisionError(f"The server's content filter refused the question: {words}."), status=status)
     if status != 403 and (drop := _unwanted(said, asked.sent)):
@@ -518,6 +559,19 @@ def _about_the_question(status: int, said: Said, asked: Asked) -> Refusal | None
     if status in (400, 404) and _NO_MODEL.search(said.low):
         cure = "Set model to one that the server lists."
         return Refusal(Unavailable(f"{asked.url} has no model {asked.model!r} ({words}).", cure=cure), status=404)
+    return None
+
+
+def overflow(said: Said) -> tuple[int | None, int | None]:
+    """(tokens of the question, tokens of the window) as far as a refusal names them."""
+    counted, window = said.counted or _first(_COUNTS, said.low), said.window or _first(_WINDOWS, said.low)
+    return counted, window
+
+
+def _first(patterns: Iterable[re.Pattern[str]], words: str) -> int | None:
+    for pattern in patterns:
+        if found := pattern.search(words):
+            return count(int(next(group for group in found.groups() if group).replace(",", "")))
     return None
 
 
@@ -577,9 +631,47 @@ def ask_models(url: str, key: Key, *, connect_s: float = 5.0, wait_s: float = CH
         if refusal is None:
             raise
         if refusal.status in (404, 405, 501):
-            return Serving(exchange.server, None)
+            return Serving(key.hide(exchange.server), None)
         raise refusal from None  # what it came from holds the request, and with it the key
-    return Serving(exchange.server, _models(found, key))
+    return Serving(key.hide(exchange.server), _models(found, key))
+
+
+class Running(Record):
+    """What a server says about the model it has loaded, beside the list: the window it really gives, and its own version."""
+
+    window: int | None = None
+    version: str = ""
+
+
+def ask_running(url: str, key: Key, server: str, found: Listed, *, connect_s: float = 5.0) -> Running:
+    """What llama.cpp, vLLM and LM Studio tell outside OpenAI's language; empty for others and where it cannot be had."""
+    root = re.sub(r"/v1$", "", url)
+    if root == url:
+        return Running()
+    owner, said = found.owned_by.lower(), server.lower()
+    if "llama" in said or "llamacpp" in owner:  # its list names the window of the training, not the one it was started with
+        props = _told(root, key, "/props", connect_s)
+        settings = props.get("default_generation_settings")
+        window = count(settings.get("n_ctx")) if isinstance(settings, dict) else None
+        return Running(window=window, version=key.hide(plain(props.get("build_info") or "", 80)))
+    if "vllm" in owner:
+        return Running(version=key.hide(plain(_told(root, key, "/version", connect_s).get("version") or "", 80)))
+    if not owner or owner.startswith("organization"):  # LM Studio
+        listed = _told(root, key, "/api/v0/models", connect_s).get("data")
+        loaded = [entry for entry in listed if isinstance(entry, dict) and entry.get("id") == found.id] if isinstance(listed, list) else []
+        return Running(window=count(loaded[0].get("loaded_context_length")) if loaded else None)
+    return Running()
+
+
+def _told(root: str, key: Key, path: str, connect_s: float) -> dict[str, Any]:
+    """The object at ``path``; empty where there is none. What stands in the way has shown itself before, or will at the first question."""
+    exchange = Exchange(lambda: client(root, key, connect_s=connect_s, silence_s=CHECK_S + 10), "GET", path)
+    try:
+        with closing(exchange.parts(first_s=CHECK_S, next_s=CHECK_S, deadline=time.monotonic() + CHECK_S, cancelled=None)) as parts:
+            found = [part.get("whole") for part in parts]
+    except (TookTooLong, Answered, Garbled, httpx.HTTPError, OSError):
+        return {}
+    return found[0] if found and isinstance(found[0], dict) else {}
 
 
 def _models(found: Any, key: Key) -> tuple[Listed, ...] | None:

@@ -25,8 +25,8 @@ from typer.testing import CliRunner
 
 import cli
 from agent.engine import trade
-from agent.errors import DecisionError, SpecError, Unavailable
-from agent.llm.base import Chunk, Message, Request, Situation, Stopped
+from agent.errors import DecisionError, PromptTooLong, SpecError, Unavailable
+from agent.llm.base import WAYS, Budget, Chunk, Message, NoNotes, Request, Situation, Stopped
 from agent.llm.ollama_server import count
 from agent.llm.openai_compatible import (
     RUNGS,
@@ -37,7 +37,7 @@ from agent.llm.openai_compatible import (
     response_format,
     without_bounds,
 )
-from agent.llm.openai_wire import Garbled, Key, Listed, Passage, Serving, address, asked_to_wait, events, resolve
+from agent.llm.openai_wire import Garbled, Key, Listed, Passage, Serving, address, asked_to_wait, events, overflow, resolve, said_by
 from agent.records import DayRecord
 from services import wiring
 from services.settings import settings
@@ -76,8 +76,9 @@ def question(text: str = "Is it so?", *, seed: int = 11, tokens: int | None = No
     return Request(purpose="decide", messages=messages, answer_schema=SCHEMA, facts=FACTS, seed=seed, estimated_tokens=estimate)
 
 
-def backend(server: OpenAIStandIn, **options: object) -> OpenAICompatibleBackend:
-    return OpenAICompatibleBackend(OpenAICompatibleOptions(**{"base_url": server.url, "model": "my-model", **options}), backoff_s=0.01)
+def backend(server: OpenAIStandIn, *, notes: NoNotes | None = None, **options: object) -> OpenAICompatibleBackend:
+    chosen = OpenAICompatibleOptions(**{"base_url": server.url, "model": "my-model", **options})
+    return OpenAICompatibleBackend(chosen, notes=notes, backoff_s=0.01)
 
 
 def answered(text: str) -> dict[str, str]:
@@ -242,7 +243,12 @@ def test_the_only_model_of_a_server_need_not_be_named(server: OpenAIStandIn) -> 
 
 @pytest.mark.parametrize(
     ("dialect", "structured", "asked"),
-    [("plain", "json_schema", 1), ("openai", "json_schema without bounds", 4), ("deepseek", "json_object", 4), ("old", "none", 5)],
+    [
+        ("plain", "json_schema", 1),
+        ("openai", "json_schema without bounds", 4),
+        ("deepseek", "json_object with schema", 4),
+        ("old", "none", 6),
+    ],
 )
 def test_the_form_of_the_answer_descends_to_what_the_server_takes_and_stays_there(dialect: str, structured: str, asked: int) -> None:
     brain = lambda body: obedient({"format": SCHEMA, "messages": []})  # noqa: E731
@@ -308,7 +314,7 @@ def test_many_questions_at_once_descend_the_ladder_once_each_rung() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert [done.options["structured"] for done in found] == ["json_object"] * 8
+    assert [done.options["structured"] for done in found] == ["json_object with schema"] * 8
     assert len(found[0].options["refused"]) == 3
 
 
@@ -331,7 +337,69 @@ def test_a_late_refusal_of_an_older_way_takes_nothing_back() -> None:
         late.set()
         thread.join()
         assert one.complete(question()).options["structured"] == found[0].options["structured"] == "none"
-        assert len(server.chats) == 1 + 5 + 1 + 1  # the late one is asked again once, in the way learnt meanwhile
+        assert len(server.chats) == 1 + 6 + 1 + 1  # the late one is asked again once, in the way learnt meanwhile
+
+
+def test_a_server_that_takes_a_schema_and_pays_no_heed_to_it_is_found_out() -> None:
+    with OpenAIStandIn(dialect="deepseek", brain=lambda body: '{"something": "else"}') as server:
+        one = backend(server)
+        first, second = one.complete(question()), one.complete(question())
+    assert [done.options["structured"] for done in (first, second)] == ["json_object with schema", "json_object"]
+    assert [done.way for done in (first, second)] == ["json", "json"]
+    assert "did not keep to the schema" in second.options["refused"]["json_object with schema"]
+
+
+@pytest.mark.parametrize(("dialect", "way"), [("plain", "schema"), ("openai", "schema"), ("deepseek", "schema"), ("old", "free")])
+def test_each_answer_names_the_way_it_was_bound(dialect: str, way: str) -> None:
+    brain = lambda body: obedient({"format": SCHEMA, "messages": []})  # noqa: E731
+    with OpenAIStandIn(dialect=dialect, brain=brain) as server:
+        one = backend(server)
+        assert one.complete(question()).way == way and way in WAYS
+        assert one.warm_up()["way"] == way
+
+
+def test_the_next_run_begins_on_the_rung_that_worked_until_the_server_changes() -> None:
+    brain = lambda body: obedient({"format": SCHEMA, "messages": []})  # noqa: E731
+    notes = NoNotes()
+    with OpenAIStandIn(dialect="openai", brain=brain) as server:
+        first = backend(server, notes=notes)
+        assert first.warm_up()["way"] == "schema"
+        first.complete(question())
+        asked = len(server.chats)
+        second = backend(server, notes=notes)
+        assert second.warm_up()["asked"]["structured"] == "json_schema without bounds"
+        done = second.complete(question())
+        assert len(server.chats) == asked + 1 and "max_completion_tokens" in server.chats[-1].body
+        assert set(done.options["refused"]) == {"json_schema", "max_tokens", "temperature"}
+        server.dialect, server.version = "plain", "0.9.1"
+        third = backend(server, notes=notes)
+        assert third.warm_up()["asked"]["structured"] == "json_schema"
+        assert third.complete(question()).options["structured"] == "json_schema"
+
+
+def test_a_resumed_run_is_asked_as_it_began(server: OpenAIStandIn) -> None:
+    server.dialect = "openai"
+    first = backend(server)
+    before = first.warm_up()
+    first.complete(question())
+    late = first.warm_up(before={**before, "asked": first._way.noted()})
+    again = backend(server)
+    assert again.warm_up(before=late)["asked"] == late["asked"]
+    again.complete(question())
+    assert "temperature" not in server.chats[-1].body and len(server.chats) == 5
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [{}, [], {"structured": "verse"}, {"structured": "none", "limit": 3}, {"structured": "none", "limit": "max_tokens", "refused": 7}],
+)
+def test_notes_that_were_damaged_do_no_harm(server: OpenAIStandIn, noted: object) -> None:
+    notes = NoNotes()
+    one = backend(server, notes=notes)
+    one.warm_up()
+    notes.write("abilities", one._known_as, noted if isinstance(noted, dict) else {"list": noted})
+    fresh = backend(server, notes=notes)
+    assert fresh.warm_up()["way"] in WAYS and fresh.complete(question()).text
 
 
 def test_bounds_leave_the_schema_but_names_like_bounds_stay() -> None:
@@ -547,8 +615,47 @@ def test_a_missing_model_names_the_nearest_and_those_there_are(server: OpenAISta
 
 
 def test_a_question_too_long_for_the_window_is_no_decision_and_nothing_is_cut() -> None:
-    with OpenAIStandIn(window=3000) as server, pytest.raises(DecisionError, match=r"do not fit into the model's window.*3000 tokens"):
+    with (
+        OpenAIStandIn(window=3000) as server,
+        pytest.raises(PromptTooLong, match=r"do not fit into the model's window.*3000 tokens") as caught,
+    ):
         backend(server).complete(question("x" * 8000))
+    assert (caught.value.counted, caught.value.window, caught.value.cut) == (2004, 3000, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "counted", "window"),
+    [
+        ("This model's maximum context length is 8192 tokens. However, your messages resulted in 9007 tokens. Please reduce them.", 9007, 8192),
+        ("This model's maximum context length is 128,000 tokens. However, you requested 130,500 tokens (130,000 in the messages, 500 in the completion).", 130_000, 128_000),
+        ("This model's maximum context length is 4096 tokens. However, you requested 500 output tokens and your prompt contains at least 3597 input tokens, for a total of at least 4097 tokens.", 3597, 4096),
+        ("'max_tokens' or 'max_completion_tokens' is too large: 2048. This model's maximum context length is 4096 tokens and your request has 3000 input tokens (2048 > 4096 - 3000).", 3000, 4096),
+        ("The decoder prompt (length 5000) is longer than the maximum model length of 4096.", 5000, 4096),
+        ("the request exceeds the available context size. try increasing the context size or enable context shift", None, None),
+        ("request (3017 tokens) exceeds the available context size (1024 tokens), try increasing it", 3017, 1024),
+        ("Requested tokens (9000) exceed context window of 8192", 9000, 8192),
+        ("Trying to keep the first 6269 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough.", 6269, 4096),
+        ("The number of tokens to keep from the initial prompt is greater than the context length.", None, None),
+        ("This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens (139000 of text input, 1000 in the output).", 139_000, 131_072),
+        ("prompt is too long: 205000 tokens > 200000 maximum", 205_000, 200_000),
+        ("Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length", 40_000, 32_768),
+        ("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens and 100 `max_new_tokens`", 5000, 4096),
+    ],
+)  # fmt: skip
+def test_the_words_of_many_servers_tell_how_long_the_question_was(server: OpenAIStandIn, words: str, counted: int, window: int) -> None:
+    assert overflow(said_by({"error": words}, Key(""))) == (counted, window)
+    server.fail(Fault("400", body={"error": {"message": words, "code": 400}}))
+    with pytest.raises(PromptTooLong) as caught:
+        backend(server, retries=0).complete(question())
+    assert (caught.value.counted, caught.value.window, caught.value.cut) == (counted, window, False)
+
+
+def test_llama_cpp_tells_both_figures_apart_from_its_words(server: OpenAIStandIn) -> None:
+    told = {"code": 400, "message": "too big", "type": "exceed_context_size_error", "n_prompt_tokens": 3017, "n_ctx": 1024}
+    server.fail(Fault("400", body={"error": told}))
+    with pytest.raises(PromptTooLong) as caught:
+        backend(server).complete(question())
+    assert (caught.value.counted, caught.value.window) == (3017, 1024)
 
 
 @pytest.mark.parametrize(
@@ -685,8 +792,9 @@ def test_a_wrong_usage_is_unknown_and_costs_nothing_known(server: OpenAIStandIn,
 
 def test_a_question_cut_in_silence_is_found_out_by_the_count(server: OpenAIStandIn) -> None:
     server.brain = lambda body: Answer('{"verdict": "yes"}', usage={"prompt_tokens": 500, "completion_tokens": 5})
-    with pytest.raises(DecisionError, match=r"read only 500 tokens of about 1003: the question was cut"):
+    with pytest.raises(PromptTooLong, match=r"read only 500 tokens of about 1003: the question was cut") as caught:
         backend(server).complete(question("x" * 4000))
+    assert caught.value.cut and caught.value.counted == 500
     assert backend(server, trust_count=False).complete(question("x" * 4000)).prompt_tokens == 500
     assert not lost(700, question("x" * 4000)) and not lost(None, question("x" * 4000)) and not lost(1, question("", tokens=0))
     assert count(500.0) == 500
@@ -702,6 +810,66 @@ def test_check_and_warm_up_say_what_is_served(server: OpenAIStandIn) -> None:
     assert (known["model"], known["owned_by"], known["context_length"], known["server"]) == ("my-model", "vllm", 32_768, "stand-in")
     assert known["base_url"] == server.url and not server.chats
     json.dumps(known)
+
+
+# ------------------------------------------------------------------------------------------------------------ the budget
+
+
+def test_the_budget_is_the_servers_window_less_the_answer(server: OpenAIStandIn) -> None:
+    budget = Budget.model_validate(backend(server, max_tokens=1000).warm_up()["budget"])
+    assert budget == Budget(window=32_768, answer=1000, characters_per_token=3.6, measured=False) and budget.room == 31_768
+    assert backend(server, window=4096, max_tokens=1000).warm_up()["budget"]["window"] == 4096  # one wishes for less
+    assert backend(server, window=99_999).warm_up()["budget"]["window"] == 32_768  # and cannot have more
+
+
+def test_without_a_window_there_is_no_budget_unless_a_person_names_one(server: OpenAIStandIn) -> None:
+    server.models[:] = [{"id": "my-model", "owned_by": "me"}]
+    assert "budget" not in backend(server).warm_up()
+    assert backend(server, window=8192).warm_up()["budget"]["window"] == 8192
+    assert "budget" not in backend(server, window=2048, max_tokens=2048).warm_up()
+
+
+def test_a_resumed_run_keeps_its_budget_whatever_is_known_now(server: OpenAIStandIn) -> None:
+    kept = {"window": 5000, "answer": 700, "characters_per_token": 2.5, "measured": True}
+    assert backend(server).warm_up(before={"budget": kept})["budget"] == kept
+    server.models[:] = [{"id": "my-model"}]
+    assert backend(server).warm_up(before={"budget": kept})["budget"] == kept
+
+
+def test_characters_per_token_are_learnt_for_the_next_run_and_never_for_this_one(server: OpenAIStandIn) -> None:
+    notes, words = NoNotes(), "price 12.5 " * 200
+    first = backend(server, notes=notes)
+    before = first.warm_up()["budget"]
+    server.brain = lambda body: Answer('{"verdict": "yes"}', usage={"prompt_tokens": 1107, "completion_tokens": 5})  # 2214 characters
+    for _ in range(3):
+        first.complete(question(words))
+    assert first.warm_up(before={"budget": before})["budget"] == before and not before["measured"]
+    learnt = backend(server, notes=notes).warm_up()["budget"]
+    assert learnt["measured"] and 1.9 < learnt["characters_per_token"] <= 2.0
+    server.models.append({"id": "other", "max_model_len": 4096})
+    assert not backend(server, notes=notes, model="other").warm_up()["budget"]["measured"]
+
+
+def test_the_window_a_llama_cpp_server_was_started_with_stands_over_that_of_its_training(server: OpenAIStandIn) -> None:
+    server.models[:] = [{"id": "my-model", "owned_by": "llamacpp", "meta": {"n_ctx_train": 131_072}}]
+    server.told["/props"] = {"default_generation_settings": {"n_ctx": 8192}, "build_info": "b6000-abcdef"}
+    known = backend(server).warm_up()
+    assert (known["budget"]["window"], known["server_version"]) == (8192, "b6000-abcdef")
+    del server.told["/props"]
+    assert backend(server).warm_up()["budget"]["window"] == 131_072
+
+
+def test_the_window_lm_studio_has_loaded_is_asked_for(server: OpenAIStandIn) -> None:
+    server.models[:] = [{"id": "my-model", "owned_by": "organization_owner"}]
+    server.told["/api/v0/models"] = {"data": [{"id": "my-model", "max_context_length": 131_072, "loaded_context_length": 4096}]}
+    assert backend(server).warm_up()["budget"]["window"] == 4096
+
+
+@pytest.mark.parametrize("told", ["<html>", [], {"default_generation_settings": 3}, {"build_info": None}])
+def test_odd_words_about_itself_stop_no_run(server: OpenAIStandIn, told: object) -> None:
+    server.models[:] = [{"id": "my-model", "owned_by": "llamacpp"}]
+    server.told["/props"] = told
+    assert backend(server).warm_up()["way"] == "schema"
 
 
 def test_a_server_without_a_list_is_reachable(server: OpenAIStandIn) -> None:
@@ -831,19 +999,23 @@ def test_the_key_is_in_nothing_that_leaves_the_backend(
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     caplog.set_level(logging.DEBUG)
     left: list[str] = []
-    echo = Answer(f'{{"why": "{SECRET}"}}', thinking=f"the key is {SECRET}")
-    entry = {"id": "my-model", "owned_by": SECRET, "aliases": [SECRET], "max_model_len": 32_768}
+    echo = Answer(f'{{"why": "{SECRET} {"x" * 500}"}}', thinking=f"the key is {SECRET}")
+    entry = {"id": "my-model", "owned_by": f"vllm {SECRET}", "aliases": [SECRET], "max_model_len": 32_768}
     faults = [Fault(str(status), body={"error": {"message": f"no {SECRET}", "code": SECRET, "param": SECRET}}) for status in
               (301, 400, 401, 402, 403, 404, 422, 429, 500, 502, 503)]  # fmt: skip
     faults += [Fault("400", body=f"plain {SECRET}"), Fault("422", body={"detail": [{"loc": ["body", SECRET], "msg": SECRET}]})]
     faults += [Fault("error", after=at, body={"error": {"message": SECRET}}) for at in (0, 3)]
     faults += [Fault(kind) for kind in ("refuse", "drop", "garbage", "no_end")]
-    with OpenAIStandIn(models=[entry], brain=lambda body: echo, key=SECRET) as server:
-        one = backend(server, retries=0)
+    with OpenAIStandIn(models=[entry], brain=lambda body: echo, key=SECRET, name=f"me/{SECRET}") as server:
+        notes = NoNotes()
+        one = backend(server, retries=0, notes=notes)
         heard: list[Chunk] = []
+        one.warm_up()
+        server.fail(Fault("400", body={"error": {"message": f"response_format not supported {SECRET}"}}))
+        server.told |= {"/props": {"build_info": SECRET}, "/version": {"version": SECRET}}
         left += [one.complete(question(), on_chunk=heard.append).model_dump_json(), str(heard), one.check().model_dump_json()]
         left += [str(one.warm_up()), repr(one), str(vars(one)), repr(Key("OPENAI_API_KEY")), str(pickle.dumps(Key("OPENAI_API_KEY")))]
-        left += [one.options.model_dump_json()]
+        left += [one.options.model_dump_json(), str(notes._kept)]
         for fault in faults:
             server.fail(fault)
             with pytest.raises((Unavailable, DecisionError)) as caught:

@@ -117,11 +117,15 @@ class OpenAIStandIn:
         window: int = 32_768,
         token_delay_s: float = 0.0,
         piece: int = 16,
+        version: str = "0.9.0",
+        name: str = "stand-in",
     ) -> None:
         self.models = [{"id": entry, "owned_by": "vllm", "max_model_len": window} if isinstance(entry, str) else entry for entry in models]
         self.brain = brain or (lambda body: schema_brain(body))
         self.key, self.dialect, self.streams, self.lists, self.window = key, dialect, streams, lists, window
         self.token_delay_s, self.piece = token_delay_s, piece
+        self.version, self.name = version, name
+        self.told: dict[str, Any] = {}  # path outside /v1 -> what is answered there, as llama.cpp and LM Studio do
         self.requests: list[Seen] = []
         self.faults: list[Fault | None] = []
         self.always: Fault | None = None
@@ -182,9 +186,11 @@ class _Gone(Exception):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "stand-in"
     sys_version = ""
     stand_in: OpenAIStandIn
+
+    def version_string(self) -> str:
+        return self.stand_in.name
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet: the log is ``requests``."""
@@ -200,14 +206,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._route("POST")
 
     def _route(self, method: str) -> None:
+        here = self.stand_in
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         body = json.loads(raw) if raw else None
-        seen = self.stand_in.log(Seen(method, self.path, body, {key.lower(): value for key, value in self.headers.items()}))
+        seen = here.log(Seen(method, self.path, body, {key.lower(): value for key, value in self.headers.items()}))
         try:
             if not self._allowed():
                 return
-            if (method, self.path) == ("GET", "/v1/models") and self.stand_in.lists:
-                self._json(200, {"object": "list", "data": self.stand_in.models})
+            if (method, self.path) == ("GET", "/v1/models") and here.lists:
+                self._json(200, {"object": "list", "data": here.models})
+            elif (method, self.path) == ("GET", "/version"):
+                self._json(200, {"version": here.version, **here.told.get("/version", {})})
+            elif method == "GET" and self.path in here.told:
+                self._json(200, here.told[self.path])
             elif (method, self.path) == ("POST", "/v1/chat/completions"):
                 self._chat(seen)
             else:
