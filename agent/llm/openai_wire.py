@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import os
 import re
 import ssl
@@ -38,6 +39,7 @@ BODY_LIMIT = 16 * 2**20  # bytes of an answer that is not a stream, or of one li
 BEGINNING = 64 * 2**10  # bytes of a refusal that are read
 SECRET_LENGTH = 12  # shorter "keys" (EMPTY, none, lm-studio) are no secrets, and taking them out would maul words
 HIDDEN = "[key]"
+logging.getLogger("httpcore").setLevel(logging.INFO)  # below that it writes the headers of answers, where a server may repeat the key
 _PATHS = re.compile(r"/(chat/completions|completions|models|embeddings|responses)$")
 _VERSION = re.compile(r"/v\d+\w*(/|$)")
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
