@@ -16,7 +16,7 @@ from agent.errors import SpecError
 from agent.llm.recorded import NotAsked, RecordedBackend
 from agent.records import DayRecord
 from services import queries, runs
-from services.wiring import wire
+from services.wiring import settle, wire
 from storage.run_store import RunStore
 
 OnDay = Callable[[int, int], None]
@@ -45,7 +45,8 @@ def replay(run: str, *, on_day: OnDay | None = None, store: RunStore | None = No
         raise SpecError(f"run {run} has no recorded day to replay", field="run")
     calls = (call for record in recorded for call in record.thought.calls)
     backend = RecordedBackend(calls, label=view.model_label, model=str(view.provenance.get("backend", {}).get("model", "")))
-    wired = wire(view.spec, answers=backend)
+    wired = wire(view.spec, answers=backend, before=view.provenance)
+    settle(view.spec, wired, before=view.provenance)
     fresh = trade(wired.market, view.spec, strategies=wired.strategies, calendar=wired.calendar, run=run)
     equal = 0
     for number, (old, new) in enumerate(zip_longest(_in_order(recorded, view.spec.tickers), _guarded(fresh, len(recorded))), 1):

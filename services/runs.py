@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
@@ -21,12 +21,13 @@ from pydantic import Field
 
 from agent.engine import plan
 from agent.errors import NoData, RecollectError, SpecError, Unavailable
+from agent.llm.base import Backend
 from agent.market.sessions import Calendar
 from agent.market.view import Market
 from agent.records import Record
 from agent.registry import unknown
 from agent.spec import RunSpec
-from services import wiring
+from services import prompts, wiring
 from services.settings import ROOT, Settings, settings
 from storage.run_store import Request, RunRow, RunStore
 
@@ -105,7 +106,10 @@ def _checks(spec: RunSpec, when: Calendar, needs_model: bool) -> Iterator[Check]
             what="fills", ok=False, severity="warning", message="same_close is optimistic: it trades at the price the decision was made on"
         )
     if needs_model:
-        yield _model_check(spec)
+        yield _model_check("model", "backend", lambda: wiring.backend(spec))
+        if spec.helper is not None:
+            yield _model_check("helper model", "helper", lambda: wiring.helper(spec))
+        yield _prompts_check(spec)
         yield _embedder_check(spec)
 
 
@@ -136,12 +140,22 @@ def _holdings(market: Market) -> str:
     return "; ".join(parts)
 
 
-def _model_check(spec: RunSpec) -> Check:
+def _model_check(what: str, field: str, make: Callable[[], Backend | None]) -> Check:
     try:
-        health = wiring.backend(spec).check()
+        made = make()
     except RecollectError as error:
-        return Check(what="model", ok=False, message=str(error), field="backend", outside=isinstance(error, Unavailable))
-    return Check(what="model", ok=health.ok, message=f"{health.message} {health.cure}".strip(), field="backend", outside=True)
+        return Check(what=what, ok=False, message=str(error), field=field, outside=isinstance(error, Unavailable))
+    assert made is not None, "asked only where there is one"
+    health = made.check()
+    return Check(what=what, ok=health.ok, message=f"{health.message} {health.cure}".strip(), field=field, outside=True)
+
+
+def _prompts_check(spec: RunSpec) -> Check:
+    try:
+        found = prompts.get(spec.prompts)
+    except RecollectError as error:
+        return Check(what="prompts", ok=False, message=str(error), field="prompts")
+    return Check(what="prompts", ok=True, message=f"prompt set {found.name}, hash {found.hash}")
 
 
 def _embedder_check(spec: RunSpec) -> Check:

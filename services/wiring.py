@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from agent.decision.prompt_set import shipped
+from agent.decision.masking import Mask
+from agent.decision.prompt_set import PromptSet
 from agent.errors import SpecError
 from agent.llm import BACKENDS
-from agent.llm.base import Backend, Chunk
+from agent.llm.base import Backend, Budget, Chunk, Notes
+from agent.llm.cached import CachedBackend
 from agent.market.sessions import Calendar
 from agent.market.sources import SOURCES
 from agent.market.sources.base import Place, Source
@@ -26,9 +28,12 @@ from agent.memory.embedders.base import Embedder
 from agent.spec import Part, RunSpec, explain
 from agent.strategies import STRATEGIES
 from agent.strategies.base import Setup, Strategy
+from services import prompts as prompt_sets
 from services.settings import ROOT, Settings, settings
+from storage.answer_cache import AnswerCache
 from storage.embedding_cache import CachedEmbedder
 from storage.market_cache import CachedSource
+from storage.model_notes import ModelNotes
 from storage.run_store import RunStore
 
 PACKAGES = (
@@ -57,13 +62,17 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Wired:
-    """Everything ``agent.engine.trade`` needs, and the embedder's counters."""
+    """Everything ``agent.engine.trade`` needs, who answers, and what was settled for all questions."""
 
     market: Market
     calendar: Calendar
     strategies: Mapping[str, Strategy]
     backend: Backend | None
     embedder: CachedEmbedder | None
+    helper: Backend | None = None
+    prompts: PromptSet | None = None
+    mask: Mask | None = None
+    budgets: dict[str, Budget] = field(default_factory=dict)  # "decision" and "helper": filled by ``settle``
 
 
 def options(kind: str, plug: Any, values: Mapping[str, Any]) -> BaseModel:
@@ -122,9 +131,31 @@ def source(spec: RunSpec) -> Source:
     return made
 
 
+def notes(where: Settings | None = None) -> Notes:
+    """What was learnt about models on this machine."""
+    return ModelNotes((where or settings()).model_notes)
+
+
 def backend(spec: RunSpec) -> Backend:
-    plug: Any = BACKENDS.load(spec.backend)
-    return plug(options(spec.backend, plug, spec.backend_options))
+    """The model that decides."""
+    return _backend(spec.backend, spec.backend_options)
+
+
+def helper(spec: RunSpec) -> Backend | None:
+    """The model for digests and reflections, where it is another one."""
+    return None if spec.helper is None else _backend(spec.helper.backend, spec.helper.options)
+
+
+def _backend(name: str, values: Mapping[str, Any]) -> Backend:
+    plug: Any = BACKENDS.load(name)
+    return plug(options(name, plug, values), notes=notes())
+
+
+def _remembering(asked: Backend | None, spec: RunSpec, where: Settings) -> Backend | None:
+    """With the answer cache before it, unless that is off."""
+    if asked is None or spec.answer_cache == "off":
+        return asked
+    return CachedBackend(asked, AnswerCache(where.answer_cache), mode=spec.answer_cache)
 
 
 def needs_model(spec: RunSpec) -> bool:
@@ -179,19 +210,32 @@ def wire(
     hooks: Hooks | None = None,
     where: Settings | None = None,
     answers: Backend | None = None,
+    before: Mapping[str, Any] | None = None,
 ) -> Wired:
-    """Live objects for a run, new or resumed. ``answers`` stands in for the spec's backend (a replay)."""
+    """Live objects for a run, new or resumed. ``answers`` stands in for all its models (a replay). ``before``: the provenance of a run
+    that has begun: its templates and its mask are used again, whatever has become of the files."""
     where, hooks = where or settings(), hooks or Hooks()
     when = calendar(spec)
     shop = market(spec, when)
     plug: Any = STRATEGIES.load(spec.strategy)
     options(spec.strategy, plug, spec.strategy_options)
-    thinker = (answers or backend(spec)) if plug.needs_model else None
+    before = before or {}
+    asks = plug.needs_model
+    thinker = (answers or _remembering(backend(spec), spec, where)) if asks else None
+    second = (answers or _remembering(helper(spec), spec, where)) if asks and spec.helper else None
+    wording = _wording(spec, before) if asks else None
+    mask = _mask(spec, shop, before) if asks and spec.masking.on else None
+    budgets: dict[str, Budget] = {}
     using = embedder(spec, where) if plug.needs_model else None
     base = Setup(
         ticker="",
         spec=spec,
         backend=thinker,
+        helper=second,
+        budget=lambda: budgets.get("decision"),
+        helper_budget=lambda: budgets.get("helper"),
+        prompts=wording,
+        mask=mask,
         session_of=when.session_of,
         sessions_between=when.count,
         on_chunk=hooks.on_chunk,
@@ -205,16 +249,44 @@ def wire(
         )
         for ticker in spec.tickers
     }
-    return Wired(shop, when, strategies, thinker, using)
+    return Wired(shop, when, strategies, thinker, using, helper=second, prompts=wording, mask=mask, budgets=budgets)
 
 
-def provenance(spec: RunSpec, wired: Wired) -> dict[str, Any]:
-    """What has to be the same for a run to be repeated: code, packages, prompts, data, model."""
+def _wording(spec: RunSpec, before: Mapping[str, Any]) -> PromptSet:
+    kept = before.get("prompt_set")
+    return PromptSet.model_validate(kept) if kept else prompt_sets.get(spec.prompts)
+
+
+def _mask(spec: RunSpec, shop: Market, before: Mapping[str, Any]) -> Mask:
+    if before.get("masking"):
+        return Mask.model_validate(before["masking"])
+    first = (spec.train or spec.test).start
+    closes = {
+        ticker: next((bar.close for bar in tape.bars if bar.day >= first), tape.bars[-1].close) for ticker, tape in shop.tapes.items()
+    }
+    return Mask.make(spec.masking, companies=shop.companies, first_close=closes, seed=spec.seed)
+
+
+def settle(spec: RunSpec, wired: Wired, *, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Load the models and settle how they are asked for the whole run; what is known of them then. Raises Unavailable."""
+    before, found = before or {}, {}
+    longest = getattr(STRATEGIES.load(spec.strategy), "longest_question", lambda spec: 0)(spec)
+    for role, name, asked in (("decision", "model", wired.backend), ("helper", "helper", wired.helper)):
+        if asked is None:
+            continue
+        found[name] = asked.warm_up(longest=longest, before=before.get(name))
+        if found[name].get("budget"):
+            wired.budgets[role] = Budget.model_validate(found[name]["budget"])
+    return found
+
+
+def provenance(spec: RunSpec, wired: Wired, *, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What has to be the same for a run to be repeated: code, packages, prompts, data, models."""
     found: dict[str, Any] = {
         "recollect": code_version(),
         "python": platform.python_version(),
         "packages": {name: _package(name) for name in PACKAGES},
-        "prompts": shipped().hash,
+        "prompts": wired.prompts.hash if wired.prompts else "",
         "data": wired.market.fingerprint,
         "note": wired.market.note,
         "issues": [f"{issue.severity}: {issue.message}" for issue in wired.market.issues],
@@ -223,9 +295,11 @@ def provenance(spec: RunSpec, wired: Wired) -> dict[str, Any]:
         if wired.backend
         else {"name": "none"},
     }
-    if wired.backend is not None:
-        found["model"] = wired.backend.warm_up()
-    return found
+    if wired.prompts is not None:
+        found["prompt_set"] = wired.prompts.model_dump(mode="json")
+    if wired.mask is not None:
+        found["masking"] = wired.mask.model_dump(mode="json")
+    return {**found, **settle(spec, wired, before=before)}
 
 
 def code_version() -> str:

@@ -104,8 +104,9 @@ def _work(store: RunStore, run: str, on_record: OnRecord | None, known: Tally) -
     for record in store.records(run):  # of an interrupted run: the report is about all of it
         known.add(record)
     asked = _throttled(lambda: bool(store.asked(run)))
-    wired = wire(spec, store=store, run=run, hooks=Hooks(on_chunk=Live(store, run), cancelled=asked))
-    _same_experiment(store, run, provenance(spec, wired), wired, last=last)
+    before = store.run(run).provenance if last else {}
+    wired = wire(spec, store=store, run=run, hooks=Hooks(on_chunk=Live(store, run), cancelled=asked), before=before)
+    _same_experiment(store, run, provenance(spec, wired, before=before), wired, last=last)
     total = len(plan(spec, wired.calendar)) * len(spec.tickers)
     done = store.run(run).sessions_done
     store.beat(run, sessions_total=total)
@@ -165,11 +166,13 @@ def _same_experiment(store: RunStore, run: str, now: dict[str, Any], wired: Wire
     for what, cure in (("data", "restore the data"), ("prompts", "restore the templates")):
         if before.get(what) != now.get(what) and not (what == "data" and live):
             raise SpecError(f"the {what} changed since run {run} began; {cure} or start a new run", field=what)
-    old, new = (found.get("model", {}).get("digest", "") for found in (before, now))
-    if old and new and old != new:
-        raise SpecError(
-            f"the model behind the name changed since run {run} began (digest {old[:12]} became {new[:12]}); start a new run", field="model"
-        )
+    for role in ("model", "helper"):
+        old, new = (found.get(role, {}).get("digest", "") for found in (before, now))
+        if old and new and old != new:
+            raise SpecError(
+                f"the {role} behind the name changed since run {run} began (digest {old[:12]} became {new[:12]}); start a new run",
+                field=role,
+            )
     if live:
         changed = [_changed(store, run, wired, last)] if before.get("data") != now["data"] else []
         findings = list(dict.fromkeys([*before.get("issues", []), *now["issues"], *changed]))

@@ -56,17 +56,10 @@ class CachedBackend:
     def __init__(self, inner: Backend, answers: Answers, *, mode: CacheMode) -> None:
         self.Options: type[BaseModel] = inner.Options
         self.inner, self.mode = inner, mode
+        self.label, self.model = inner.label, inner.model
         self.served = self.asked = 0
         self._answers = answers
         self._about: dict[str, Any] | None = None
-
-    @property
-    def label(self) -> str:
-        return self.inner.label
-
-    @property
-    def model(self) -> str:
-        return self.inner.model
 
     def complete(self, request: Request, *, on_chunk: OnChunk | None = None, cancelled: Cancelled | None = None) -> Completion:
         """See ``Backend.complete``. Before ``warm_up`` it is not known which model answers, so nothing is looked up or kept."""
@@ -103,6 +96,7 @@ class CachedBackend:
     def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """See ``Backend.warm_up``; from here on it is known who answers."""
         found = self.inner.warm_up(longest=longest, before=before)
+        self.model = self.inner.model  # a server that serves one model tells its name only now
         options = getattr(self.inner, "options", None)
         chosen = options.model_dump(mode="json", exclude=SILENT) if isinstance(options, BaseModel) else {}
         about = {name: found[name] for name in KNOWN if found.get(name)}

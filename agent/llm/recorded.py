@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from agent.errors import DecisionError, Unavailable
+from agent.errors import DecisionError, PromptTooLong, Unavailable
 from agent.llm.base import Cancelled, Health, OnChunk, Request, Stopped, prompt_hash
 from agent.records import Completion, ModelCall
 
@@ -46,6 +46,9 @@ class RecordedBackend:
         if not waiting:
             raise NotAsked("This question was not put in the recorded run: something before it is different now.")
         call = waiting.popleft()
+        if call.cut_to is not None or call.refused_at is not None:
+            cut = call.cut_to is not None
+            raise PromptTooLong(call.error, counted=call.cut_to if cut else call.refused_at, window=call.server_window, cut=cut)
         if call.completion is None:
             raise DecisionError(call.error)
         return call.completion
