@@ -1,4 +1,4 @@
-"""Ask a backend, judge the answer, ask once more with the error, and otherwise say why there is none."""
+"""Ask a backend, judge the answer, ask once more with the error or a shorter question, and otherwise say why there is no answer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from agent.decision.prompt import again
-from agent.errors import DecisionError
-from agent.llm.base import Backend, Cancelled, OnChunk, Request, prompt_hash
+from agent.errors import DecisionError, PromptTooLong
+from agent.llm.base import Backend, Budget, Cancelled, OnChunk, Request, prompt_hash
 from agent.records import Completion, ModelCall, Provenance
 
 T = TypeVar("T")
-ATTEMPTS = 2  # one question, one repair
+ATTEMPTS = 2  # one question, one repair: with the error, or shorter
 
 
 @dataclass(frozen=True)
@@ -37,29 +37,57 @@ class Asked(Generic[T]):
 
 
 def ask(
-    backend: Backend, request: Request, judge: Callable[[str], T], *, on_chunk: OnChunk | None = None, cancelled: Cancelled | None = None
+    backend: Backend,
+    request: Request,
+    judge: Callable[[str], T],
+    *,
+    budget: Budget | None = None,
+    shorten: Callable[[PromptTooLong], Request | None] | None = None,
+    on_chunk: OnChunk | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Asked[T]:
-    """``judge`` turns the text into an answer or raises DecisionError. Unavailable and Stopped pass through: they are no answers."""
-    calls: list[ModelCall] = []
-    for attempt in range(1, ATTEMPTS + 1):
-        answer, call = _once(backend, request, judge, attempt=attempt, on_chunk=on_chunk, cancelled=cancelled)
-        calls.append(call)
-        if answer is not None:
-            return Asked(answer, tuple(calls))
-        request = again(request, call.completion.text if call.completion else "", call.error)
-    return Asked(None, tuple(calls), calls[-1].error)
+    """``judge`` turns the text into an answer or raises DecisionError. Unavailable and Stopped pass through: they are no answers.
+
+    An unusable answer is asked for once more, with the error and as much of it as ``budget`` has room for. A question that did not fit
+    is asked once more as ``shorten`` makes it (``budget.Fitting.shorten``), without what was answered to its remains; where nothing can
+    make it shorter there is no answer.
+    """
+    answer, call, too_long = _once(backend, request, judge, attempt=1, on_chunk=on_chunk, cancelled=cancelled)
+    if answer is not None:
+        return Asked(answer, (call,))
+    if too_long is None:
+        second = again(request, call.completion.text if call.completion else "", call.error, budget=budget)
+    else:
+        try:
+            shorter = shorten(too_long) if shorten is not None else None
+        except DecisionError as error:  # nothing more can be left out
+            return Asked(None, (call,), f"{call.error} {error}")
+        if shorter is None:
+            return Asked(None, (call,), call.error)
+        second = shorter.model_copy(update={"attempt": ATTEMPTS})
+    answer, repeat, _ = _once(backend, second, judge, attempt=ATTEMPTS, on_chunk=on_chunk, cancelled=cancelled)
+    return Asked(answer, (call, repeat), "" if answer is not None else repeat.error)
 
 
 def _once(
     backend: Backend, request: Request, judge: Callable[[str], T], *, attempt: int, on_chunk: OnChunk | None, cancelled: Cancelled | None
-) -> tuple[T | None, ModelCall]:
-    began, completion, answer, problem = time.perf_counter(), None, None, ""
+) -> tuple[T | None, ModelCall, PromptTooLong | None]:
+    began, completion, answer, problem, too_long = time.perf_counter(), None, None, "", None
     try:
         completion = backend.complete(request, on_chunk=on_chunk, cancelled=cancelled)
         answer = judge(completion.text)
     except DecisionError as error:
-        problem = str(error)
-    return answer, _call(request, completion, attempt=attempt, error=problem, ms=(time.perf_counter() - began) * 1000)
+        problem = str(error) or type(error).__name__
+        too_long = error if isinstance(error, PromptTooLong) else None
+    call = _call(request, completion, attempt=attempt, error=problem, ms=(time.perf_counter() - began) * 1000)
+    return answer, call if too_long is None else call.model_copy(update=_measured(too_long)), too_long
+
+
+def _measured(problem: PromptTooLong) -> dict[str, int | None]:
+    """What the server's refusal, or its cut, says of the question's size."""
+    if problem.cut:
+        return {"cut_to": problem.counted or 0, "server_window": problem.window}
+    return {"refused_at": problem.counted, "server_window": problem.window}
 
 
 def _call(request: Request, completion: Completion | None, *, attempt: int, error: str, ms: float) -> ModelCall:

@@ -1,6 +1,7 @@
 """From a Situation to a Request: named segments, each with its role, size and the time its newest item became readable.
 
-The templates are files beside this module; their hash stands in every run. News, filings and memories are fenced as material.
+The templates are files beside this module; their hash stands in every run. Whatever other people wrote (news, filings, memories, the
+company's name) stands between fences as material, see ``agent/decision/untrusted.py``; the rules, the task and the schema hold none of it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,22 @@ from itertools import groupby
 from typing import Any
 
 from agent.decision.prompt_set import PromptSet, shipped
-from agent.decision.schema import decision_schema, lessons_schema, study_schema
-from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Message, Request, Situation, StudyFacts, TextFact
+from agent.decision.schema import SUMMARY_CHARACTERS, decision_schema, lessons_schema, study_schema
+from agent.decision.untrusted import NAME_CHARACTERS, clean, fence, short_name
+from agent.llm.base import Budget, JudgedDecision, LessonFacts, MemoryFact, Message, Request, Situation, StudyFacts, TextFact
 from agent.records import Figure, PriceState, Purpose, Segment
 
 CHARACTERS_PER_TOKEN = 3.6  # a cautious average over English news for byte-pair vocabularies; later calls measure their own
+TOKENS_PER_EXTRA_BYTE = 0.35
+MESSAGE_TOKENS = 8  # role and marks of one message in the templates of Llama, Qwen, Gemma and Mistral
+TEMPLATE_TOKENS = 24  # what a template says once by itself: Llama 3.1 tells two dates
+REASK_CHARACTERS = 4000  # of an unusable answer, where no budget says less
+PROBLEM_CHARACTERS = 500
+SECTOR_CHARACTERS = 2_000
+TITLE_CHARACTERS = 300
+QUOTED_CHARACTERS = 400  # of a memory that a judged decision rested on
+QUOTE_CHARACTERS = 60  # less of an answer says nothing
+SENT = "(an answer that could not be used)"
 PERSONAS = {
     "risk_seeking": "a risk-seeking trader (you weigh positive evidence first and accept drawdown for return),",
     "risk_averse": "a risk-averse trader (you protect capital first and weigh negative evidence first),",
@@ -28,14 +40,19 @@ LAYER_TITLES = {
 }
 
 
-def tokens(text: str) -> int:
-    """Estimated tokens of a text."""
-    return int(len(text) / CHARACTERS_PER_TOKEN) + 1
+def tokens(text: str, budget: Budget | None = None) -> int:
+    """Estimated tokens of a text, by the model's own ratio where one was learnt.
+
+    Bytes beyond one per character count extra: vocabularies cut Chinese, emoji and rare letters into more pieces than English.
+    """
+    ratio = budget.characters_per_token if budget else CHARACTERS_PER_TOKEN
+    extra = 0 if text.isascii() else len(text.encode("utf-8", "surrogatepass")) - len(text)
+    return int(len(text) / ratio + extra * TOKENS_PER_EXTRA_BYTE) + 1
 
 
-def fence(text: str) -> str:
-    """Untrusted text between marks that it cannot close itself."""
-    return "<<<" + text.replace("<<<", "‹‹‹").replace(">>>", "›››") + ">>>"
+def framing(messages: int) -> int:
+    """Tokens that chat templates put around so many messages."""
+    return TEMPLATE_TOKENS + MESSAGE_TOKENS * messages
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -43,7 +60,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def _segment(name: str, text: str, *, role: str = "user", at: datetime | None = None, memory: int | None = None) -> Segment:
-    return Segment(name=name, role=role, text=text, tokens=tokens(text), available_at=at, memory_id=memory)  # type: ignore[arg-type]
+    return Segment(name=name, role=role, text=text, tokens=0, available_at=at, memory_id=memory)  # type: ignore[arg-type]
 
 
 def describe_price(price: PriceState) -> str:
@@ -78,12 +95,14 @@ def describe_price(price: PriceState) -> str:
 
 def describe_figures(figures: Sequence[Figure]) -> str:
     """Figures in order, those of one report together, each with the form and the filing date it comes from."""
-    reports = groupby(figures, key=lambda figure: (figure.form[:12] or "report", figure.filed or figure.available_at.date()))
+    reports = groupby(
+        figures, key=lambda figure: (short_name(figure.form, limit=12) or "report", figure.filed or figure.available_at.date())
+    )
     return "; ".join(f"{', '.join(map(_figure, found))} ({form} filed {filed})" for (form, filed), found in reports)
 
 
 def _figure(figure: Figure) -> str:
-    name = figure.name.removesuffix("_ttm").replace("_", " ") + (" over 12 months" if figure.name.endswith("_ttm") else "")
+    name = short_name(figure.name.removesuffix("_ttm").replace("_", " ")) + (" over 12 months" if figure.name.endswith("_ttm") else "")
     return f"{name} {figure_value(figure)}"
 
 
@@ -93,8 +112,8 @@ def figure_value(figure: Figure) -> str:
         return f"{figure.value:.1f}" if "_to_" in figure.name else percent(figure.value)
     for size, word in ((1e9, " bn"), (1e6, " m")):
         if abs(figure.value) >= size:
-            return f"{figure.value / size:,.1f}{word} {figure.unit[:12]}"
-    return f"{figure.value:,.2f} {figure.unit[:12]}"
+            return f"{figure.value / size:,.1f}{word} {short_name(figure.unit, limit=12)}"
+    return f"{figure.value:,.2f} {short_name(figure.unit, limit=12)}"
 
 
 def is_valuation(figure: Figure) -> bool:
@@ -107,20 +126,20 @@ def _sources_line(missing: Sequence[str]) -> str:
 
 
 def _text_fact(fact: TextFact) -> str:
-    body = f": {fact.text}" if fact.text else ""
-    return f"[{fact.label}] {fact.published} {fact.publisher} " + fence(f"{fact.title}{body}")
+    return f"[{fact.label}] {fact.published} " + fence(fact.publisher[:NAME_CHARACTERS], fact.title[:TITLE_CHARACTERS], fact.text)
 
 
 def _memory_fact(memory: MemoryFact) -> str:
     age = "today" if memory.sessions_ago == 0 else f"{memory.sessions_ago} sessions ago"
-    return f"[M{memory.id}] {memory.event_day} ({age}) {memory.publisher} " + fence(memory.text)
+    return f"[M{memory.id}] {memory.event_day} ({age}) " + fence(memory.publisher[:NAME_CHARACTERS], memory.text)
 
 
 def _situation_segments(facts: Situation, times: Mapping[str, datetime]) -> list[Segment]:
     day = f"Session {facts.session}, close; next session {facts.next_session or 'unknown'}. as_of: {facts.as_of}"
+    company = f", company: {fence(facts.company, limit=NAME_CHARACTERS)}" if facts.company else ""
     gain = "" if facts.unrealised is None else f", unrealised {percent(facts.unrealised)}"
     segments = [
-        _segment("day", f"Ticker: {facts.ticker} ({facts.company})\n{day}"),
+        _segment("day", f"Ticker: {facts.ticker}{company}\n{day}"),
         _segment("prices", f"[P] Prices: {describe_price(facts.price)}", at=times.get("P")),
         _segment(
             "position",
@@ -130,7 +149,7 @@ def _situation_segments(facts: Situation, times: Mapping[str, datetime]) -> list
         ),
     ]
     if facts.sector:
-        segments.insert(1, _segment("profile", f"About the business: {fence(facts.sector)}"))
+        segments.insert(1, _segment("profile", f"About the business: {fence(facts.sector, limit=SECTOR_CHARACTERS)}"))
     filed = [figure for figure in facts.fundamentals if not is_valuation(figure)]
     priced = [figure for figure in facts.fundamentals if is_valuation(figure)]
     for name, title, figures in (("fundamentals", "Fundamentals", filed), ("valuation", "Valuation at this close", priced)):
@@ -161,8 +180,11 @@ def _request(
     facts: Situation | StudyFacts | LessonFacts,
     schema: dict[str, Any],
     seed: int,
+    budget: Budget | None,
 ) -> tuple[Request, tuple[Segment, ...]]:
-    everything = tuple(segment.model_copy(update={"purpose": purpose}) for segment in (system, *body))
+    everything = tuple(
+        segment.model_copy(update={"purpose": purpose, "tokens": tokens(segment.text, budget)}) for segment in (system, *body)
+    )
     user = "\n\n".join(segment.text for segment in body)
     messages = (Message(role="system", content=system.text), Message(role="user", content=user))
     request = Request(
@@ -171,20 +193,20 @@ def _request(
         answer_schema=schema,
         facts=facts,
         seed=seed,
-        estimated_tokens=sum(segment.tokens for segment in everything),
+        estimated_tokens=sum(segment.tokens for segment in everything) + framing(len(messages)),
     )
     return request, everything
 
 
 def decide_request(
-    facts: Situation, *, times: Mapping[str, datetime], seed: int, prompts: PromptSet | None = None
+    facts: Situation, *, times: Mapping[str, datetime], seed: int, prompts: PromptSet | None = None, budget: Budget | None = None
 ) -> tuple[Request, tuple[Segment, ...]]:
     """The day's question. ``times`` maps labels (M12, N1, F1, P, S) to when the item became readable."""
     schema = decision_schema(facts)
     system = (prompts or shipped()).fill(
         "decide_system",
         persona=PERSONAS.get(facts.character, "a trader"),
-        company=facts.company or facts.ticker,
+        company=short_name(facts.company) or facts.ticker,
         ticker=facts.ticker,
         min_weight=f"{facts.min_weight:.2f}",
         max_weight=f"{facts.max_weight:.2f}",
@@ -195,15 +217,21 @@ def decide_request(
         keys=", ".join(schema["properties"]),
     )
     body = [*_situation_segments(facts, times), _segment("task", f"Decide for {facts.ticker} now. One JSON object.")]
-    return _request("decide", _segment("rules", system, role="system"), body, facts, schema, seed)
+    return _request("decide", _segment("rules", system, role="system"), body, facts, schema, seed, budget)
 
 
 def study_request(
-    facts: StudyFacts, *, times: Mapping[str, datetime], seed: int, known: datetime | None = None, prompts: PromptSet | None = None
+    facts: StudyFacts,
+    *,
+    times: Mapping[str, datetime],
+    seed: int,
+    known: datetime | None = None,
+    prompts: PromptSet | None = None,
+    budget: Budget | None = None,
 ) -> tuple[Request, tuple[Segment, ...]]:
     """Training: explain a move that has happened. ``known``: the close that revealed it."""
     about = facts.situation
-    system = (prompts or shipped()).fill("study_system", company=about.company or about.ticker, ticker=about.ticker)
+    system = (prompts or shipped()).fill("study_system", company=short_name(about.company) or about.ticker, ticker=about.ticker)
     seen = (
         f"In the session after {about.session} the price moved {percent(facts.move, 2)}: in hindsight the right action was {facts.label}."
     )
@@ -212,16 +240,16 @@ def study_request(
         _segment("hindsight", seen, at=known),
         _segment("task", "Explain the move. One JSON object."),
     ]
-    return _request("study", _segment("rules", system, role="system"), body, facts, study_schema(facts), seed)
+    return _request("study", _segment("rules", system, role="system"), body, facts, study_schema(facts), seed, budget)
 
 
 def lessons_request(
-    facts: LessonFacts, *, known: datetime, seed: int, prompts: PromptSet | None = None
+    facts: LessonFacts, *, known: datetime, seed: int, prompts: PromptSet | None = None, budget: Budget | None = None
 ) -> tuple[Request, tuple[Segment, ...]]:
     """Extended reflection over decisions; ``known`` is the close at which the outcome of the last of them was known."""
     system = (prompts or shipped()).fill("lessons_system", ticker=facts.ticker)
     body = [_segment("judged", "\n\n".join(map(_judged, facts.judged)), at=known), _segment("task", "Write the lessons. One JSON object.")]
-    return _request("lessons", _segment("rules", system, role="system"), body, facts, lessons_schema(facts), seed)
+    return _request("lessons", _segment("rules", system, role="system"), body, facts, lessons_schema(facts), seed, budget)
 
 
 def _judged(item: JudgedDecision) -> str:
@@ -229,20 +257,36 @@ def _judged(item: JudgedDecision) -> str:
     lines = [
         f"{item.decided} {item.action}, confidence {item.confidence:.2f}: price then moved {percent(item.move, 2)}, {word}, result {percent(item.profit, 2)}."
     ]
-    lines.append("Your summary: " + fence(item.summary))
+    lines.append("Your summary: " + fence(item.summary, limit=SUMMARY_CHARACTERS))
     for side, memories in (("supporting", item.supporting), ("opposing", item.opposing)):
-        lines += [f"{side} [M{m.id}] {m.event_day} {m.publisher} " + fence(m.text[:400]) for m in memories]
+        lines += [f"{side} [M{m.id}] {m.event_day} " + fence(m.publisher[:NAME_CHARACTERS], m.text[:QUOTED_CHARACTERS]) for m in memories]
     return "\n".join(lines)
 
 
-def again(request: Request, answer: str, problem: str) -> Request:
-    """The same question once more, with the answer that could not be used and why."""
-    reask = f"Your answer cannot be used: {problem}. Send the whole corrected JSON object and nothing else."
-    messages = (*request.messages, Message(role="assistant", content=answer[:4000] or "(empty)"), Message(role="user", content=reask))
+def again(request: Request, answer: str, problem: str, *, budget: Budget | None = None) -> Request:
+    """The same question once more, with what could be used of neither: the answer as quoted material, and why.
+
+    Of the answer only as much is quoted as ``budget`` has room for; the question itself is repeated whole.
+    """
+    said = clean(problem, limit=PROBLEM_CHARACTERS, json=True).rstrip(".")
+    ask = f"Your answer cannot be used: {said}. Send the whole corrected JSON object and nothing else."
+    fixed = request.estimated_tokens + 2 * MESSAGE_TOKENS + tokens(SENT, budget) + tokens(f"You answered: <<<>>>\n{ask}", budget)
+    limit = REASK_CHARACTERS if budget is None else min(REASK_CHARACTERS, int((budget.room - fixed) * budget.characters_per_token))
+    quoted = _quoted(answer, limit, budget)
+    reask = f"You answered: {quoted}\n{ask}" if quoted else ask
+    messages = (*request.messages, Message(role="assistant", content=SENT), Message(role="user", content=reask))
     return request.model_copy(
         update={
             "messages": messages,
             "attempt": request.attempt + 1,
-            "estimated_tokens": request.estimated_tokens + tokens(answer[:4000]) + tokens(reask),
+            "estimated_tokens": request.estimated_tokens + 2 * MESSAGE_TOKENS + tokens(SENT, budget) + tokens(reask, budget),
         }
     )
+
+
+def _quoted(answer: str, limit: int, budget: Budget | None) -> str:
+    """The beginning of an unusable answer between fences; empty where there is no room for a useful part of it."""
+    text = clean(answer, limit=limit, json=True) if limit >= QUOTE_CHARACTERS else ""
+    while text and budget is not None and tokens(text, budget) > limit / budget.characters_per_token:  # letters of several tokens each
+        text = clean(answer, limit=len(text) // 2, json=True) if len(text) >= 2 * QUOTE_CHARACTERS else ""
+    return f"<<<{text}>>>" if text else ""

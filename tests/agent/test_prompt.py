@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from agent.decision.digest import chunks, shorten
-from agent.decision.prompt import again, decide_request, describe_price, fence, lessons_request, study_request
+from agent.decision.prompt import again, decide_request, describe_price, framing, lessons_request, study_request
+from agent.decision.untrusted import fence
 from agent.llm.base import LessonFacts, StudyFacts, TextFact
 from agent.records import Figure, PriceState, Segment
 from tests.agent.test_parse import memory, situation
@@ -30,7 +31,7 @@ def test_the_segments_are_the_prompt():
     request, segments = decide_request(situation(), times={}, seed=3)
     user = "\n\n".join(s.text for s in segments if s.role == "user")
     assert request.messages[1].content == user
-    assert request.estimated_tokens == sum(s.tokens for s in segments)
+    assert request.estimated_tokens == sum(s.tokens for s in segments) + framing(2)
 
 
 def test_a_text_cannot_close_its_own_fence():

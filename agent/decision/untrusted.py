@@ -1,0 +1,62 @@
+"""Text that other people wrote, made fit to stand in a question: it stays data, whatever it says.
+
+News, filings, memories, names and the model's own earlier words are quoted between ``<<<`` and ``>>>``, on one line, without anything
+that a template, a tokenizer or a reader could take for structure: fences and their look-alikes, the tokens of chat templates
+(``<|im_start|>``, ``[INST]``), labels (``[M12]``), role names at the start of a line, characters that cannot be seen. What is replaced is
+replaced visibly (‹ › and round brackets); the record of the day keeps the source's words.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+TEXT_CHARACTERS = 12_000  # more of one text than this is in no question
+NAME_CHARACTERS = 80
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)  # zero width, direction of writing, fillers, variation selectors, tags: nothing of them can be seen
+_BROKEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_ROLE = re.compile(
+    r"^[\W_]*(system|developer|user|human|assistant|model|ai|bot|tool|function|instructions?|input|output|response|rules?|task)[*_ \t]*[:\uff1a]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LOUD_ROLE = re.compile(r"\b(SYSTEM|USER|HUMAN|ASSISTANT|INSTRUCTIONS?|RESPONSE)[ \t]*[:\uff1a]")
+_HEADING = re.compile(r"#{2,}|(?m:^\s*#)")
+_OPENS = "<\uff1c\ufe64\u2039\u276e\u276c\u2770\u27e8\u2329\u3008\u00ab\u226a\u22d8\u300a\u27ea\u2a9e\u2aa1\u02c2\u1438\u1433\u29fc\u2af7"
+_CLOSES = ">\uff1e\ufe65\u203a\u276f\u276d\u2771\u27e9\u232a\u3009\u00bb\u226b\u22d9\u300b\u27eb\u2a9f\u2aa2\u02c3\u1433\u1440\u29fd\u2af8"
+_MANY_OPEN = re.compile(rf"[{_OPENS}](?:\s*[{_OPENS}])+|[\u226a\u22d8\u2aa1\u2af7]")
+_MANY_CLOSE = re.compile(rf"[{_CLOSES}](?:\s*[{_CLOSES}])+|[\u226b\u22d9\u2aa2\u2af8]")
+_ANGLE = re.compile(r"(?<![<>])([<>])(?==?[ ]?[$€£]?\d)|[<>]")  # first branch: "margin < 12 %" keeps its sign
+_BRACKETS = str.maketrans("[]\uff3b\uff3d\u3010\u3011\u27e6\u27e7", "()()()()")
+_LABEL = re.compile(r"\[(\s*/?\s*[A-Za-z_]{1,24}\s*\d{0,9}\s*)\]")
+
+
+def fence(*parts: str, limit: int = TEXT_CHARACTERS) -> str:
+    """Untrusted texts, such as publisher, title and body, as one line between marks that they cannot close themselves.
+
+    Each part is cleaned and bounded by itself; an empty one is left out.
+    """
+    return f"<<<{': '.join(filter(None, (clean(part, limit=limit) for part in parts)))}>>>"
+
+
+def short_name(text: str, *, limit: int = NAME_CHARACTERS) -> str:
+    """An untrusted name that has to stand outside a fence: one short line of letters, digits and what names are made of."""
+    line = re.sub(r"[^\w .,&'’()/+*%!$€£-]+", " ", clean(text, limit=4 * limit))
+    return " ".join(line.split())[:limit].strip()
+
+
+@lru_cache(maxsize=1024)
+def clean(text: str, *, limit: int = TEXT_CHARACTERS, json: bool = False) -> str:
+    """One line of at most ``limit`` characters without structure. ``json``: brackets stay, except around what looks like a label."""
+    cut = len(text) > limit
+    text = _BROKEN.sub("\ufffd", _UNSEEN.sub("", text[: 2 * limit]))
+    text = "\n".join(text.splitlines())  # every kind of line break, so that no role can hide behind an odd one
+    text = _LOUD_ROLE.sub(r"\1 -", _ROLE.sub(r"\1 -", text))
+    text = _HEADING.sub("", text)
+    text = _LABEL.sub(r"(\1)", text) if json else text.translate(_BRACKETS)
+    text = " ".join(text.split())
+    text = _MANY_CLOSE.sub("›", _MANY_OPEN.sub("‹", text))
+    text = _ANGLE.sub(lambda found: found[1] if found[1] and found.start() else "‹" if found[0] == "<" else "›", text)
+    return text[: limit - 2].rstrip() + " …" if cut or len(text) > limit else text
