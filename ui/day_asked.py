@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,40 +10,142 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
+from agent.decision.prompt import CHARACTERS_PER_TOKEN
 from agent.evaluation import leaks
-from agent.records import ModelCall, Segment
+from agent.records import DayRecord, LeftOut, ModelCall, Segment
 from ui import format, text
+from ui.links import link
+from ui.masked import PLAIN, Wording
 
-PURPOSES = {"decide": "decision", "study": "study", "lessons": "lessons"}
+PURPOSES = {"decide": "decision", "study": "study", "lessons": "lessons", "digest": "digest"}
+ROW_OF_BUTTONS = 5  # more calls than this are a list to choose from
+FIRST_LEFT_OUT = 12
 
 
-def name(call: ModelCall) -> str:
-    """What a call was for: decision, second attempt."""
-    return PURPOSES[call.purpose] + ("" if call.attempt == 1 else f", attempt {call.attempt}")
+def names(calls: Sequence[ModelCall]) -> list[str]:
+    """What each call was for: decision, its second attempt, the digests numbered; with the model where it is not the decision's."""
+    found, seen, main = [], dict.fromkeys(PURPOSES, 0), main_model(calls)
+    several = {purpose for purpose in PURPOSES if sum(call.purpose == purpose and call.attempt == 1 for call in calls) > 1}
+    for call in calls:
+        seen[call.purpose] += call.attempt == 1
+        word = PURPOSES[call.purpose]
+        word += f" {seen[call.purpose]}" if call.purpose in several else ""
+        word += f", attempt {call.attempt}" if call.attempt > 1 else ""
+        other = call.completion.model if call.completion and main and call.completion.model != main else ""
+        found.append(f"{word} · {text.label(other, longest=40)}" if other else word)
+    return [name if found.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(found, 1)]
 
 
-def chosen(calls: Sequence[ModelCall], *, key: str) -> ModelCall:
-    """One of the day's calls; a row of buttons only where there are several."""
+def main_model(calls: Sequence[ModelCall]) -> str:
+    """The model that decided, or studied; empty where none did."""
+    return next((call.completion.model for call in calls if call.purpose in ("decide", "study") and call.completion), "")
+
+
+def last_decisive(calls: Sequence[ModelCall]) -> int:
+    """Place of the call that gave the decision or study, the one a reader wants to see first; else of the last."""
+    places = [place for place, call in enumerate(calls) if call.purpose in ("decide", "study")]
+    return places[-1] if places else len(calls) - 1
+
+
+def chosen(calls: Sequence[ModelCall], *, key: str, first: int | None = None) -> ModelCall:
+    """One of the day's calls: a row of buttons where there are several, a list where there are many."""
     if len(calls) == 1:
         return calls[0]
-    names = [name(call) for call in calls]
-    picked = st.segmented_control("Call", names, default=names[0], required=True, key=key, label_visibility="collapsed")
-    return calls[names.index(picked)] if picked in names else calls[0]
+    labels = names(calls)
+    start = labels[last_decisive(calls) if first is None else first]
+    key = f"{key}_{hashlib.sha1('|'.join(labels).encode()).hexdigest()[:8]}"  # another day has other calls
+    if len(calls) > ROW_OF_BUTTONS:
+        picked = st.selectbox("Call", labels, index=labels.index(start), key=key, label_visibility="collapsed")
+    else:
+        picked = st.segmented_control("Call", labels, default=start, required=True, key=key, label_visibility="collapsed")
+    return calls[labels.index(picked)] if picked in labels else calls[labels.index(start)]
 
 
-def asked(calls: Sequence[ModelCall], segments: Sequence[Segment], *, cutoff: datetime) -> None:
-    """The prompt: by segments with size and age, and rendered as it was sent."""
+# -------------------------------------------------------------------------------------------------------------- the prompt
+
+
+def asked(record: DayRecord, *, run: str, wording: Wording = PLAIN) -> None:
+    """The prompt: how its answer was bound, by segments with size and age, as it was sent, what was cut from it and left out of it."""
+    calls, thought = record.thought.calls, record.thought
     call = chosen(calls, key="_asked_call")
-    segments = [segment for segment in segments if segment.purpose == call.purpose]
+    segments = of_call(call, thought.segments)
+    if call.cut_to is not None:
+        _cut(call, segments, calls)
+    with st.container(horizontal=True, gap="small"):
+        for fact, colour in _bound_facts(call, main_model(calls)):
+            st.badge(fact, color=colour)
     views = ["Segments", "System text", "User text"] if segments else ["System text", "User text"]
     view = st.segmented_control(
         "View", views, default=views[0], required=True, key=f"_asked_view_{len(views)}", label_visibility="collapsed"
     )
     st.caption(_asked_facts(call))
     if view == "Segments":
-        _segments(segments, cutoff)
+        _segments(segments, record.observation.cutoff, wording)
     else:
-        text.block(call.system if view == "System text" else call.user, height=420)
+        text.block(wording.say(call.system if view == "System text" else call.user), height=420)
+    _left_out([item for item in thought.left_out if item.purpose == call.purpose], record, run)
+
+
+def of_call(call: ModelCall, segments: Sequence[Segment]) -> list[Segment]:
+    """The segments that the call was made of: of its purpose, and found in its text where a purpose was asked about several times."""
+    mine = [segment for segment in segments if segment.purpose == call.purpose]
+    found = [segment for segment in mine if segment.text in (call.system if segment.role == "system" else call.user)]
+    return found or mine
+
+
+def lost(call: ModelCall, segments: Sequence[Segment]) -> list[str]:
+    """Names of the segments that a cut prompt lost, whole or in part, from the top: a server that cuts keeps the end.
+
+    The share that is lost is that of the estimated tokens which the server did not read.
+    """
+    sent = f"{call.system}\n\n{call.user}"
+    estimated = _estimated(call, segments)
+    if not call.cut_to or estimated <= call.cut_to:
+        return []
+    gone = len(sent) * (1 - call.cut_to / estimated)
+    starts = [(sent.find(segment.text), segment.name) for segment in segments]
+    return [name for start, name in sorted(starts) if 0 <= start < gone]
+
+
+def _estimated(call: ModelCall, segments: Sequence[Segment]) -> float:
+    """Tokens of the whole prompt as it was sent, by the ratio of its segments."""
+    characters = sum(len(segment.text) for segment in segments)
+    ratio = sum(segment.tokens for segment in segments) / characters if characters else 1 / CHARACTERS_PER_TOKEN
+    return ratio * (len(call.system) + len(call.user))
+
+
+def _cut(call: ModelCall, segments: Sequence[Segment], calls: Sequence[ModelCall]) -> None:
+    """What a reader must not overlook: the model was shown only the end of this prompt."""
+    again = any(other.purpose == call.purpose and other.attempt > call.attempt for other in calls)
+    with st.container(border=True, gap="xsmall"):
+        st.badge("The server cut this prompt", color="red", icon="✂️")
+        estimated = round(_estimated(call, segments))
+        read = (
+            f"It read {call.cut_to:,} of about {estimated:,} tokens"
+            if call.cut_to
+            else f"It did not say how many of about {estimated:,} tokens it read"
+        )
+        gone = [text.clean(name, longest=60) for name in lost(call, segments)]
+        text.plain(f"{read}. " + (f"Lost from the top: {', '.join(gone)}." if gone else "What was lost is its beginning: the rules first."))
+        text.plain(
+            "The answer to what was left of it was thrown away, and the question asked once more, shorter."
+            if again
+            else "The answer to what was left of it was thrown away: there is no decision."
+            if call.purpose == "decide"
+            else "The answer to what was left of it was thrown away."
+        )
+
+
+def _bound_facts(call: ModelCall, main: str) -> list[tuple[str, str]]:
+    found = call.completion
+    if found is None:
+        return []
+    facts = [(f"answer bound by: {text.label(found.way)}", "blue")] if found.way else []
+    if found.cached:
+        facts.append(("from the answer cache", "violet"))
+    if main and found.model != main:
+        facts.append((f"asked of the second model, {text.label(found.model)}", "gray"))
+    return facts
 
 
 def _asked_facts(call: ModelCall) -> str:
@@ -51,7 +154,27 @@ def _asked_facts(call: ModelCall) -> str:
     return f"{sent} · {f'{counted:,} tokens counted by the backend' if counted is not None else 'tokens not counted by the backend'} · prompt hash {call.prompt_hash[:16]}"
 
 
-def _segments(segments: Sequence[Segment], cutoff: datetime) -> None:
+def _left_out(items: Sequence[LeftOut], record: DayRecord, run: str) -> None:
+    """What had no room: named, with its size and the reason, a memory with the way to it."""
+    if not items:
+        return
+    total = sum(item.tokens for item in items)
+    st.markdown(f"**Left out for lack of room** · {len(items)} {'piece' if len(items) == 1 else 'pieces'}, about {total:,} tokens")
+    more = len(items) > FIRST_LEFT_OUT and st.toggle(f"Show all {len(items)}", key="_all_left_out")
+    with st.container(border=True, gap="xsmall"):
+        for item in items if more else items[:FIRST_LEFT_OUT]:
+            what, size, why = st.columns([2.4, 1, 4], vertical_alignment="center", gap="small")
+            with what:
+                if item.memory_id is not None:
+                    link("memory", f"Memory {item.memory_id}", icon="→", run=run, ticker=record.ticker, day=record.day, mem=item.memory_id)
+                else:
+                    text.plain(item.segment, longest=80)
+            size.caption(f"{item.tokens:,} tokens")
+            with why:
+                text.plain(item.reason, longest=300)
+
+
+def _segments(segments: Sequence[Segment], cutoff: datetime, wording: Wording) -> None:
     total = sum(segment.tokens for segment in segments) or 1
     rows = [
         {
@@ -60,7 +183,7 @@ def _segments(segments: Sequence[Segment], cutoff: datetime) -> None:
             "tokens": segment.tokens,
             "share": segment.tokens / total,
             "age": _age(segment, cutoff),
-            "begins": text.clean(" ".join(segment.text.split()), longest=200),
+            "begins": text.clean(wording.say(" ".join(segment.text[:400].split())), longest=200),
         }
         for segment in segments
     ]
@@ -95,40 +218,41 @@ def _age(segment: Segment, cutoff: datetime) -> str:
     return leaks.span(seconds) if seconds else "at the close"
 
 
-def thinking(calls: Sequence[ModelCall]) -> None:
+def thinking(calls: Sequence[ModelCall], *, wording: Wording = PLAIN) -> None:
     """The model's own reasoning, where the backend hands it over apart from the answer."""
     thoughts = [call for call in calls if call.completion and call.completion.thinking]
     call = chosen(thoughts, key="_thought_call")
-    text.block(call.completion.thinking if call.completion else "", height=420)
+    text.block(wording.say(call.completion.thinking) if call.completion else "", height=420)
 
 
-def answered(calls: Sequence[ModelCall]) -> None:
+def answered(calls: Sequence[ModelCall], *, wording: Wording = PLAIN) -> None:
     """The answer parsed and raw, how the backend describes the call, and why an answer could not be used."""
     call = chosen(calls, key="_answered_call")
     with st.container(horizontal=True, gap="small"):
+        st.badge(names(calls)[list(calls).index(call)], color="gray")
         for fact, colour in _call_facts(call):
             st.badge(text.label(fact), color=colour)
     if call.error:
         with st.container(border=True, gap="xsmall"):
             st.badge("This answer could not be used", color="red", icon="✖️")
-            text.plain(call.error, longest=2000)
+            text.plain(wording.say(call.error), longest=2000)
             again = any(other.purpose == call.purpose and other.attempt > call.attempt for other in calls)
             text.plain("The model was asked once more, with this error." if again else "It was not asked again: there is no decision.")
     if call.completion is None:
         text.plain("There is no answer: the call failed before one arrived.")
         return
-    parsed = _parsed(call.completion.text)
+    said, parsed = wording.say(call.completion.text), _parsed(call.completion.text)
     if parsed is None:
         text.plain("The answer is not JSON; this is every character of it:")
-        text.block(call.completion.text or "(empty)", height=360)
+        text.block(said or "(empty)", height=360)
         return
     view = st.segmented_control(
         "View", ["Parsed", "Raw"], default="Parsed", required=True, key="_answer_view", label_visibility="collapsed"
     )
     if view == "Raw":
-        text.block(call.completion.text, height=360)
+        text.block(said, height=360)
     else:
-        text.block(json.dumps(parsed, indent=2, ensure_ascii=False), height=420)
+        text.block(json.dumps(_told(parsed, wording), indent=2, ensure_ascii=False), height=420)
 
 
 def _parsed(body: str) -> object | None:
@@ -138,8 +262,17 @@ def _parsed(body: str) -> object | None:
         return None
 
 
+def _told(value: object, wording: Wording) -> object:
+    """The parsed answer with every text in it as it is to be shown; translated whole, a quote inside a name would break the JSON."""
+    if isinstance(value, str):
+        return wording.say(value)
+    if isinstance(value, list):
+        return [_told(item, wording) for item in value]
+    return {key: _told(item, wording) for key, item in value.items()} if isinstance(value, dict) else value
+
+
 def _call_facts(call: ModelCall) -> list[tuple[str, str]]:
-    facts = [(name(call), "gray"), (format.duration(call.ms / 1000) if call.ms >= 1000 else f"{call.ms:.0f} ms", "gray")]
+    facts = [(format.duration(call.ms / 1000) if call.ms >= 1000 else f"{call.ms:.0f} ms", "gray")]
     if (found := call.completion) is not None:
         facts += [
             (f"{found.backend} {found.model}", "blue" if found.backend != "rules" else "gray"),
@@ -147,8 +280,11 @@ def _call_facts(call: ModelCall) -> list[tuple[str, str]]:
         ]
         if found.prompt_tokens is not None:
             facts.append((f"{found.prompt_tokens:,} tokens in, {found.answer_tokens or 0:,} out", "gray"))
+        facts += [(f"bound by: {found.way}", "blue")] if found.way else []
         if found.cached:
             facts.append(("from the answer cache", "violet"))
+        if call.cut_to is not None:
+            facts.append(("prompt cut by the server", "red"))
         if found.digest:
-            facts.append((f"digest {found.digest[:12]}", "gray"))
+            facts.append((f"model file {found.digest[:12]}", "gray"))
     return facts

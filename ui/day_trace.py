@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from agent.records import DayRecord, Decision
+from agent.records import DayRecord, Decision, ModelCall
 from services import queries
 from services.queries import RunView
-from ui import day_asked, day_learnt, day_recall, day_seen, format, pickers, text, theme
+from ui import day_asked, day_learnt, day_recall, day_seen, format, masked, pickers, text, theme
 
 FIRST_OPEN = ("decision", "outcome")
 NONE_OPEN = "none"
@@ -48,14 +48,15 @@ def show(view: RunView, record: DayRecord) -> None:
     fate = queries.fate(view.id, record.ticker, record.day)
     for warning in (*record.warnings, *record.thought.warnings):
         text.plain(f"⚠ {warning}")
-    steps = _steps(view, record, fate)
+    calls = record.thought.calls
+    steps = _steps(view, record, fate, masked.wording(view, record.day) if calls else masked.PLAIN)
     opened = _opened([step.name for step in steps if step.body])
     for step in steps:
         _draw(step, step.name in opened, record, opened)
 
 
-def _steps(view: RunView, record: DayRecord, fate: Mapping[str, Any]) -> list[Step]:
-    thought, calls = record.thought, record.thought.calls
+def _steps(view: RunView, record: DayRecord, fate: Mapping[str, Any], wording: masked.Wording) -> list[Step]:
+    calls = record.thought.calls
     keys = {"run": view.id, "ticker": record.ticker}
     thoughts = sum(bool(call.completion and call.completion.thinking) for call in calls)
     verdict = _study_step(view, record) if record.phase == "train" else _decision_step(view, record)
@@ -64,17 +65,19 @@ def _steps(view: RunView, record: DayRecord, fate: Mapping[str, Any]) -> list[St
         Step("recalled", ":material/neurology:", _recalled_gist(record), lambda: _recalled(record, **keys)),
         Step(
             "asked",
-            ":material/help:",
+            ":material/content_cut:" if any(call.cut_to is not None for call in calls) else ":material/help:",
             _asked_gist(record),
-            (lambda: day_asked.asked(calls, thought.segments, cutoff=record.observation.cutoff)) if calls else None,
+            (lambda: day_asked.asked(record, run=view.id, wording=wording)) if calls else None,
         ),
         Step(
             "thinking",
             ":material/psychology:",
             f"{thoughts} chain of thought" if thoughts else "none handed over by the backend",
-            (lambda: day_asked.thinking(calls)) if thoughts else None,
+            (lambda: day_asked.thinking(calls, wording=wording)) if thoughts else None,
         ),
-        Step("answered", ":material/chat:", _answered_gist(record), (lambda: day_asked.answered(calls)) if calls else None),
+        Step(
+            "answered", ":material/chat:", _answered_gist(record), (lambda: day_asked.answered(calls, wording=wording)) if calls else None
+        ),
         verdict,
         Step("order", ":material/swap_vert:", _order_gist(record, fate), lambda: day_learnt.traded(record, fate, run=view.id)),
         Step("outcome", ":material/flag:", _outcome_gist(record, fate), lambda: day_learnt.outcome(record, fate, run=view.id)),
@@ -167,9 +170,19 @@ def _asked_gist(record: DayRecord) -> str:
     calls = record.thought.calls
     if not calls:
         return "the model was not asked"
-    shown = [segment for segment in record.thought.segments if segment.purpose == calls[0].purpose]
+    main = calls[day_asked.last_decisive(calls)]
+    shown = day_asked.of_call(main, record.thought.segments)
     tokens = sum(segment.tokens for segment in shown)
-    return f"{_count(len(calls), 'call')}" + (f", {len(shown)} segments, about {tokens:,} tokens" if tokens else "")
+    parts = ["cut by the server"] if any(call.cut_to is not None for call in calls) else []
+    parts += [_count(len(calls), "call"), *_by_purpose(calls)]
+    parts += [f"{len(shown)} segments, about {tokens:,} tokens"] if tokens else []
+    return ", ".join(parts + ([f"{len(record.thought.left_out)} left out"] if record.thought.left_out else []))
+
+
+def _by_purpose(calls: tuple[ModelCall, ...]) -> list[str]:
+    """Digests apart from the rest, where there are any."""
+    digests = sum(call.purpose == "digest" for call in calls)
+    return [f"{digests} of them for digests"] if digests else []
 
 
 def _answered_gist(record: DayRecord) -> str:
@@ -177,9 +190,11 @@ def _answered_gist(record: DayRecord) -> str:
     if not calls:
         return "nothing"
     bad = sum(bool(call.error) for call in calls)
-    return (
-        "valid at the first try" if not bad else f"{bad} of {len(calls)} could not be used"
-    ) + f", {sum(call.ms for call in calls):,.0f} ms"
+    main = calls[day_asked.last_decisive(calls)].completion
+    parts = ["valid at the first try" if not bad else f"{bad} of {len(calls)} could not be used"]
+    parts += [f"bound by {main.way}"] if main and main.way else []
+    parts += ["from the answer cache"] if main and main.cached else []
+    return ", ".join([*parts, f"{sum(call.ms for call in calls):,.0f} ms"])
 
 
 def _decision_gist(decision: Decision | None) -> str:
