@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from agent.decision.prompt import CHARACTERS_PER_TOKEN, QUOTED_CHARACTERS, describe_figures, framing, is_valuation, tokens
+from agent.decision.untrusted import TEXT_CHARACTERS
 from agent.errors import DecisionError, PromptTooLong
 from agent.llm.base import Budget, DigestFacts, JudgedDecision, LessonFacts, MemoryFact, Request, Situation, StudyFacts, TextFact
 from agent.records import LeftOut, Purpose, Segment
@@ -185,12 +186,12 @@ def _fewest(size: Callable[[int], int], most: int, *, room: int, guess: int) -> 
 
 
 def _hopeless(least: int, budget: Budget, any_steps: bool) -> str:
-    least_window = budget.answer + max(least + REASK_LEAST, -(-least * REASK_SHARE // (REASK_SHARE - 1)))
+    room = max(least + REASK_LEAST, min(least + REASK_MOST, -(-least * REASK_SHARE // (REASK_SHARE - 1))))
     bare = "Even without memories, news and filings the question" if any_steps else "The question"
     return (
         f"{bare} has about {least:,} tokens; of the window of {budget.window:,} tokens {budget.answer:,} are kept for the answer and "
         f"{reserve(budget):,} for asking once more, which leaves {max(0, budget.room - reserve(budget)):,}. Give the model a window of at least "
-        f"{least_window:,} tokens, or choose shorter prompts."
+        f"{budget.answer + room:,} tokens, or choose shorter prompts."
     )
 
 
@@ -257,7 +258,7 @@ def _figure_steps(facts: Situation, budget: Budget) -> Iterator[_Step]:
 def _body_steps(segment: str, texts: Sequence[TextFact], length: int, budget: Budget) -> Iterator[_Step]:
     """The body of each text, older first, cut to ``length`` characters; where it was cut longer before, by what it still had."""
     for text in texts:
-        had = min([len(text.text), *(cut for cut in FILING_CUTS if cut > length and segment == "filings")])
+        had = min([len(text.text), TEXT_CHARACTERS, *(cut for cut in FILING_CUTS if cut > length and segment == "filings")])
         if len(text.text) > length + len(CUT) and had > length:
             size = tokens(text.text[:had], budget) - tokens(text.text[:length], budget)
             left = f"cut from {len(text.text):,} to {length:,} characters" if length else "left out, its title stands"

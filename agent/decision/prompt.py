@@ -21,7 +21,9 @@ CHARACTERS_PER_TOKEN = 3.6  # a cautious average over English news for byte-pair
 TOKENS_PER_EXTRA_BYTE = 0.35
 MESSAGE_TOKENS = 8  # role and marks of one message in the templates of Llama, Qwen, Gemma and Mistral
 TEMPLATE_TOKENS = 24  # what a template says once by itself: Llama 3.1 tells two dates
-REASK_CHARACTERS = 4000  # of an unusable answer, where no budget says less
+REASK_CHARACTERS = 4000  # of an unusable answer
+REASK_TOKENS = 3000  # for it and its error, where no budget says less
+UNNAMED = "it breaks a rule"
 PROBLEM_CHARACTERS = 500
 SECTOR_CHARACTERS = 2_000
 TITLE_CHARACTERS = 300
@@ -264,29 +266,30 @@ def _judged(item: JudgedDecision) -> str:
 
 
 def again(request: Request, answer: str, problem: str, *, budget: Budget | None = None) -> Request:
-    """The same question once more, with what could be used of neither: the answer as quoted material, and why.
+    """The same question once more, with the unusable answer as quoted material and what is wrong with it.
 
-    Of the answer only as much is quoted as ``budget`` has room for; the question itself is repeated whole.
+    Of both only as much is told as ``budget`` has room for; the question itself is repeated whole.
     """
-    said = clean(problem, limit=PROBLEM_CHARACTERS, json=True).rstrip(".")
-    ask = f"Your answer cannot be used: {said}. Send the whole corrected JSON object and nothing else."
-    fixed = request.estimated_tokens + 2 * MESSAGE_TOKENS + tokens(SENT, budget) + tokens(f"You answered: <<<>>>\n{ask}", budget)
-    limit = REASK_CHARACTERS if budget is None else min(REASK_CHARACTERS, int((budget.room - fixed) * budget.characters_per_token))
-    quoted = _quoted(answer, limit, budget)
-    reask = f"You answered: {quoted}\n{ask}" if quoted else ask
-    messages = (*request.messages, Message(role="assistant", content=SENT), Message(role="user", content=reask))
-    return request.model_copy(
-        update={
-            "messages": messages,
-            "attempt": request.attempt + 1,
-            "estimated_tokens": request.estimated_tokens + 2 * MESSAGE_TOKENS + tokens(SENT, budget) + tokens(reask, budget),
-        }
-    )
+    fixed = request.estimated_tokens + 2 * MESSAGE_TOKENS + tokens(SENT, budget) + tokens(_reask(UNNAMED, "-"), budget)
+    room = REASK_TOKENS if budget is None else budget.room - fixed
+    wrong = _within(problem, room, PROBLEM_CHARACTERS, budget)
+    quoted = _within(answer, room - tokens(wrong, budget), REASK_CHARACTERS, budget)
+    messages = (*request.messages, Message(role="assistant", content=SENT), Message(role="user", content=_reask(wrong or UNNAMED, quoted)))
+    size = request.estimated_tokens + sum(tokens(message.content, budget) + MESSAGE_TOKENS for message in messages[-2:])
+    return request.model_copy(update={"messages": messages, "attempt": request.attempt + 1, "estimated_tokens": size})
 
 
-def _quoted(answer: str, limit: int, budget: Budget | None) -> str:
-    """The beginning of an unusable answer between fences; empty where there is no room for a useful part of it."""
-    text = clean(answer, limit=limit, json=True) if limit >= QUOTE_CHARACTERS else ""
-    while text and budget is not None and tokens(text, budget) > limit / budget.characters_per_token:  # letters of several tokens each
-        text = clean(answer, limit=len(text) // 2, json=True) if len(text) >= 2 * QUOTE_CHARACTERS else ""
-    return f"<<<{text}>>>" if text else ""
+def _reask(problem: str, quoted: str) -> str:
+    ask = f"Your answer cannot be used: {problem.rstrip('.')}. Send the whole corrected JSON object and nothing else."
+    return f"You answered: <<<{quoted}>>>\n{ask}" if quoted else ask
+
+
+def _within(text: str, room: int, most: int, budget: Budget | None) -> str:
+    """The cleaned beginning of ``text`` that has at most ``room`` tokens and ``most`` characters; empty where little could be said."""
+    limit = min(most, int(room * (budget.characters_per_token if budget else CHARACTERS_PER_TOKEN)))
+    while limit >= QUOTE_CHARACTERS:
+        said = clean(text, limit=limit, json=True)
+        if tokens(said, budget) <= room:
+            return said
+        limit //= 2  # letters of several tokens each
+    return ""
