@@ -176,7 +176,6 @@ VENDORS = frozenset(
     {"", "library", "meta-llama", "meta", "qwen", "alibaba", "google", "microsoft", "mistralai", "mistral", "deepseek-ai", "deepseek"}
     | {"openai", "anthropic", "huggingfacetb", "ibm-granite", "ibm", "tinyllama"}
 )
-_HOSTS = ("hf.co", "huggingface.co", "registry.ollama.ai", "ollama.com")
 
 
 def key_of(name: str) -> str:
@@ -190,7 +189,7 @@ def key_of(name: str) -> str:
 def plain_name(name: str) -> tuple[str, str]:
     """(owner, name) of a model: host cut off, lower case, tag kept."""
     parts = [part for part in name.strip().casefold().replace("\\", "/").split("/") if part]
-    if parts and parts[0] in _HOSTS:
+    if len(parts) > 2 and "." in parts[0]:  # a host, as in hf.co/someone/model
         parts = parts[1:]
     return (parts[-2] if len(parts) > 1 else ""), (parts[-1] if parts else "")
 

@@ -77,7 +77,7 @@ def test_a_strangers_copy_may_have_been_trained_further():
     own, copy = cutoff_of("llama3.2:3b"), cutoff_of("hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M")
     assert own is not None and copy is not None and (own.month, copy.month) == ("2023-12", "2023-12")
     assert own.sureness == "stated by vendor" and copy.sureness == "estimated" and "'bartowski'" in copy.source
-    assert cutoff_of("library/llama3.2:3b") == own and cutoff_of("registry.ollama.ai/library/llama3.2:3b") == own
+    assert cutoff_of("library/llama3.2:3b") == own and cutoff_of("models.example.org/library/llama3.2:3b") == own
 
 
 def test_an_edit_stands_above_what_is_shipped_however_the_name_is_written():
