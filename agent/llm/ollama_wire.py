@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from agent.errors import DecisionError, RecollectError, Unavailable
+from agent.errors import DecisionError, PromptTooLong, RecollectError, Unavailable
 from agent.llm.base import Cancelled, Stopped
 
 DEFAULT_ADDRESS = "http://127.0.0.1:11434"
@@ -97,6 +97,7 @@ class Failure(Exception):
         whole: bool = False,
         no_thinking: bool = False,
         no_model: bool = False,
+        too_big: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -105,6 +106,7 @@ class Failure(Exception):
         self.whole = whole  # ask again without streaming
         self.no_thinking = no_thinking  # the model cannot think: ask again without
         self.no_model = no_model
+        self.too_big = too_big  # the memory does not hold the model with this window
 
 
 def plain(text: object, limit: int = 300) -> str:
@@ -246,7 +248,7 @@ def _about_the_question(status: int, low: str, said: str, fields: dict[str, Any]
         or "exceeds the available context" in low
         or "longer than the context length" in low
     ):
-        return Failure(DecisionError(_overflow(fields, said)), status=status)
+        return Failure(_overflow(fields, said), status=status)
     if "does not support thinking" in low:
         failure = Unavailable(f"The model {model!r} cannot think.", cure="Set think to off.")
         return Failure(failure, status=status, no_thinking=True)
@@ -261,19 +263,25 @@ def _about_the_question(status: int, low: str, said: str, fields: dict[str, Any]
     return None
 
 
-def _overflow(fields: dict[str, Any], said: str) -> str:
+def _overflow(fields: dict[str, Any], said: str) -> PromptTooLong:
     asked, window = fields.get("n_prompt_tokens"), fields.get("n_ctx")
     if asked is None and (found := re.search(r"\((\d+) tokens\).*\((\d+) tokens\)", said)):
-        asked, window = found.groups()
-    if asked is None:
-        return f"The prompt does not fit into the model's window ({said}); raise num_ctx or recall fewer memories."
-    return f"The prompt has {asked} tokens, the window (num_ctx) only {window}: nothing was cut and nothing was decided; raise num_ctx or recall fewer memories."
+        asked, window = int(found[1]), int(found[2])
+    if not isinstance(asked, int) or not isinstance(window, int):
+        return PromptTooLong(f"The prompt does not fit into the model's window ({said}); raise num_ctx or recall fewer memories.")
+    return PromptTooLong(
+        f"The prompt has {asked} tokens, the window (num_ctx) only {window}: nothing was cut and nothing was decided; "
+        "raise num_ctx or recall fewer memories.",
+        counted=asked,
+        window=window,
+    )
 
 
 def _server_fault(status: int, low: str, said: str, *, url: str, model: str) -> Failure:
     if re.search(r"terminated|out of memory|requires more system memory|unable to load|failed to load", low):
         cure = "Choose a smaller model or a smaller num_ctx; the log of `ollama serve` says more."
-        return Failure(Unavailable(f"Ollama could not load {model!r}: {said}.", cure=cure), status=status, retries=1)
+        too_big = bool(re.search(r"out of memory|requires more system memory", low))
+        return Failure(Unavailable(f"Ollama could not load {model!r}: {said}.", cure=cure), status=status, retries=1, too_big=too_big)
     cure = "Look at the log of `ollama serve`."
     return Failure(Unavailable(f"Ollama at {url} failed ({status}): {said or 'no reason given'}.", cure=cure), status=status, retries=OFTEN)
 

@@ -526,10 +526,12 @@ def test_warm_up_loads_once_with_the_window_of_the_run(server: OllamaStandIn) ->
 
 def test_a_window_longer_than_trained_is_noticed_before_and_after_loading() -> None:
     with OllamaStandIn(models=[Model("small", context=2048)]) as server:
-        one = backend(server, model="small")
+        one = backend(server, model="small", num_ctx=8192)
         health = one.check()
         assert health.ok and "2048" in health.message and "Set num_ctx to 2048" in health.cure
-        assert one.warm_up()["effective_num_ctx"] == 2048
+        known = one.warm_up()
+    assert known["effective_num_ctx"] == 2048 and known["budget"]["window"] == 2048
+    assert "a window of 2048 tokens instead of 8192" in known["notes"][0]
 
 
 def test_check_is_content_with_a_good_server_and_lists_its_models(server: OllamaStandIn) -> None:
