@@ -5,7 +5,7 @@ import streamlit as st
 from agent.errors import RecollectError, SpecError
 from agent.spec import RunSpec
 from services import drafts, runs
-from ui import page, pickers, run_form, run_market, text
+from ui import page, pickers, run_form, run_market, run_trader, text
 
 page.start("New run", __file__)
 
@@ -49,7 +49,7 @@ def start(form: run_form.Form, spec: RunSpec) -> None:
         page.go("monitor", run=run)
 
 
-key, copied = run_form.copied()
+key, copied, wishes = run_form.copied()
 with st.container(horizontal=True, vertical_alignment="center"):
     lead = (
         "A copy of a run: change what should be different."
@@ -59,16 +59,18 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(lead, width="content")
     st.button("Start over", key="afresh", on_click=run_form.afresh, type="tertiary", icon=":material/restart_alt:")
 
-form = run_form.Form(key=key, copied=copied)
+form = run_form.Form(key=key, copied=copied, wishes=wishes)
 offer = run_market.market(form)
 if offer is not None:
     run_form.windows(form, offer, below=run_market.strip)
-run_form.trader(form)
+run_trader.trader(form)
 run_form.memory(form)
 run_form.money(form)
 run_form.identity(form)
 with run_form.section("Plan and preflight"):
     spec = draft(form)
+    if spec is not None:
+        run_form.known_before(form, spec)
     ready = planned(form, spec) if spec is not None else False
     with st.container(horizontal=True):
         pressed = st.button("Start the run", key="start", type="primary", icon=":material/play_arrow:", disabled=not ready)

@@ -150,6 +150,28 @@ def is_custom(spec: RunSpec) -> bool:
     return known is None or spec.memory.model_dump(exclude=plain) != known.model_dump(exclude=plain)
 
 
+def read_aliases(typed: str, tickers: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """``AAPL: iPhone, Tim Cook`` line by line; SpecError (field ``masking.aliases``) names the line and its cure."""
+    found: dict[str, tuple[str, ...]] = {}
+    for number, line in enumerate(typed.splitlines(), 1):
+        if not line.strip():
+            continue
+        ticker, colon, words = line.partition(":")
+        ticker = ticker.strip().upper()
+        if not colon:
+            raise SpecError(f"Line {number} has no colon; write it like AAPL: iPhone, Tim Cook.", field="masking.aliases")
+        if ticker not in tickers:
+            raise SpecError(f"Line {number}: {unknown('ticker', ticker, tickers)}", field="masking.aliases")
+        given = [word.strip() for word in words.split(",") if word.strip()]
+        found[ticker] = tuple(dict.fromkeys([*found.get(ticker, ()), *given]))
+    return {ticker: words for ticker, words in found.items() if words}
+
+
+def aliases_text(aliases: Mapping[str, Sequence[str]]) -> str:
+    """The same aliases as a person types them."""
+    return "\n".join(f"{ticker}: {', '.join(words)}" for ticker, words in aliases.items())
+
+
 # ------------------------------------------------------------------------------------------------------- what it would be
 
 
@@ -160,6 +182,8 @@ def estimate_s(spec: RunSpec, sessions: int) -> float | None:
         same = row.strategy == spec.strategy and row.backend == spec.backend and row.sessions_done >= 5
         if not same or row.spec.backend_options.get("model") != model or row.spec.memory.embedder != spec.memory.embedder:
             continue
-        days = runs.store().day_rows(row.id).tail(MEASURED_DAYS)
+        days = runs.store().day_rows(row.id)
+        asked = days[days["cached"] == 0]  # an answer from the cache says nothing about the model's pace
+        days = (asked if len(asked) else days).tail(MEASURED_DAYS)
         return float((days["ms"] + days["model_ms"]).mean()) / 1000 * sessions * len(spec.tickers)
     return None

@@ -16,12 +16,11 @@ import pandas as pd
 import streamlit as st
 
 from agent.errors import RecollectError
-from agent.llm import BACKENDS
 from agent.memory import EMBEDDERS
 from agent.memory.layers import PRESETS
-from agent.spec import Execution, Profile, RunSpec, Window
+from agent.spec import Execution, RunSpec, Window
 from agent.strategies import STRATEGIES
-from services import drafts, runs
+from services import contamination, drafts, runs
 from services.drafts import Offer
 from services.runs import Preflight
 from ui import cards, format, forms, page, pickers, text
@@ -45,14 +44,17 @@ WORDS = {  # what the choices mean, where their names do not say it
 }
 MARKS = {"stops": ("✗", "red"), "warning": ("!", "orange"), "info": ("i", "gray"), "ok": ("✓", "green")}
 KEPT = {"persist_state": "session"}
+ASKED = ("from", "model", "prompts")  # URL keys that fill the form
 
 
 class Form:
     """One form being filled: where its widgets keep their values, and the places where findings appear."""
 
-    def __init__(self, *, key: str, copied: RunSpec | None) -> None:
+    def __init__(self, *, key: str, copied: RunSpec | None, wishes: Mapping[str, str] | None = None) -> None:
+        """``wishes``: a model or a prompt set that a link asked for, which stands above what is copied."""
         self.key, self.copied = key, copied
-        self.given: dict[str, Any] = copied.model_dump() if copied else {}
+        self.given: dict[str, Any] = {**(copied.model_dump() if copied else {}), **_wished(copied, wishes or {})}
+        self.below_windows: Any = None  # where the page says whether the model knows these days
         self.data: dict[str, Any] = {}
         self.whole = True  # False when a part cannot be read, so that no draft can be made of it
         self._places: dict[str, Any] = {}
@@ -72,10 +74,13 @@ class Form:
             st.badge(text.label(parts[0].replace("_", " ")) or "form", color="red", icon="⚠")
             text.plain(message)
 
-    def choose(self, field: str, label: str, choices: Sequence[str], *, value: str, help: str) -> str:
-        """One of a few named things."""
+    def choose(
+        self, field: str, label: str, choices: Sequence[str], *, value: str, help: str, words: Mapping[str, str] | None = None
+    ) -> str:
+        """One of a few named things; ``words`` says what they mean where the common words do not."""
         start = list(choices).index(value) if value in choices else 0
-        return st.selectbox(label, list(choices), index=start, key=f"{self.key}.{field}", format_func=_named, help=help, **KEPT)
+        shown = _named if words is None else lambda choice: words.get(choice, text.label(choice))
+        return st.selectbox(label, list(choices), index=start, key=f"{self.key}.{field}", format_func=shown, help=help, **KEPT)
 
     def options(self, field: str, plug: Any, *, values: Mapping[str, Any], exclude: Sequence[str] = (), where: str = "") -> dict[str, Any]:
         """The plug's own options as widgets; what they hold, or nothing and an unreadable form."""
@@ -83,6 +88,17 @@ class Form:
         if made is None:
             self.whole = False
         return made.model_dump() if made is not None else {}
+
+
+def _wished(copied: RunSpec | None, wishes: Mapping[str, str]) -> dict[str, Any]:
+    """First values that a link asked for: ``?model=`` an Ollama model, ``?prompts=`` a set of templates."""
+    found: dict[str, Any] = {}
+    if model := wishes.get("model"):
+        mine = copied.backend_options if copied and copied.backend == "ollama" else {}
+        found |= {"strategy": "memory", "backend": "ollama", "backend_options": {**mine, "model": model}}
+    if prompts := wishes.get("prompts"):
+        found["prompts"] = prompts
+    return found
 
 
 def _named(choice: str) -> str:
@@ -126,6 +142,7 @@ def windows(form: Form, offer: Offer, *, below: Callable[[Form], None]) -> None:
         form.data["train"] = {"start": ends[0], "end": ends[1]} if trains else None
         form.data["test"] = {"start": ends[2], "end": ends[3]}
         form.place("train", "test", "start", "end")
+        form.below_windows = st.container()
         below(form)
 
 
@@ -142,81 +159,6 @@ def _bounds(offer: Offer, *shown: Window) -> dict[str, Any]:
     firsts = [offer.first or date(1990, 1, 1), *(window.start for window in shown)]
     lasts = [offer.last or date(2039, 12, 31), *(window.end for window in shown)]
     return {"min_value": min(firsts), "max_value": max(lasts)}
-
-
-# -------------------------------------------------------------------------------------------------------------- who decides
-
-
-def trader(form: Form) -> None:
-    """Strategy, model and character."""
-    with section("3  Trader"):
-        left, right = st.columns(2)
-        with left:
-            strategy = form.choose(
-                "strategy", "Strategy", list(STRATEGIES), value=form.given.get("strategy", "memory"), help="What decides each day."
-            )
-        plug = STRATEGIES.load(strategy)
-        same = strategy == form.given.get("strategy")
-        form.data["strategy"] = strategy
-        form.data["strategy_options"] = form.options(
-            "strategy_options", plug, values=form.given.get("strategy_options", {}) if same else {}, where=strategy
-        )
-        if not plug.needs_model:
-            text.plain("This strategy asks no model: model, character and memory play no part.")
-            return
-        with right:
-            backend = form.choose(
-                "backend",
-                "Model backend",
-                list(BACKENDS),
-                value=form.given.get("backend", "rules"),
-                help="What reads the prompt and answers.",
-            )
-        form.data["backend"] = backend
-        mine = form.given.get("backend_options", {}) if backend == form.given.get("backend") else {}
-        form.data["backend_options"] = _backend_options(form, backend, mine)
-        form.place("backend", "backend_options", "strategy", "strategy_options", "model")
-        profile = forms.options(Profile, f"{form.key}.profile", values=form.given.get("profile"))
-        form.place("profile")
-        form.whole &= profile is not None
-        form.data["profile"] = profile.model_dump() if profile else {}
-
-
-def _backend_options(form: Form, backend: str, mine: Mapping[str, Any]) -> dict[str, Any]:
-    """The backend's options; the model of an Ollama server from the list of those installed there."""
-    model = _installed(form, mine) if backend == "ollama" else None
-    taken = {} if model is None else {"model": model}
-    with st.expander(f"All options of {text.label(backend)}", key=f"{form.key}.more.{backend}"):
-        found = form.options("backend_options", BACKENDS.load(backend), values={**mine, **taken}, exclude=list(taken), where=backend)
-    return {**found, **taken} if found else {}
-
-
-def _installed(form: Form, mine: Mapping[str, Any]) -> str:
-    """The models of the server, free text too, and whether the server answers at all."""
-    at = f"{form.key}.backend_options.ollama.base_url"
-    offered = served(str(st.session_state.get(at, mine.get("base_url", ""))))
-    first = str(mine.get("model") or (offered.models[0] if offered.models else "qwen3:8b"))
-    names = list(dict.fromkeys([first, *offered.models]))
-    left, right = st.columns([4, 1], vertical_alignment="bottom")
-    with left:
-        chosen = st.selectbox(
-            "Model",
-            names,
-            index=names.index(first),
-            accept_new_options=True,
-            key=f"{form.key}.model",
-            help="Installed models are listed; any other name may be typed, as `ollama list` shows it.",
-            **KEPT,
-        )
-    if right.button("Refresh", key="refresh_models", icon=":material/refresh:", width="stretch"):
-        served.clear()
-        st.rerun()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge("✓ Ollama answers" if offered.health.ok else "⚠ Ollama", color="green" if offered.health.ok else "orange")
-        text.plain(offered.health.message, width="content")
-    if offered.health.cure and not offered.health.ok:
-        text.block(offered.health.cure)
-    return text.clean(chosen or "", longest=200).strip()
 
 
 # ------------------------------------------------------------------------------------------------------------------ the memory
@@ -367,31 +309,49 @@ def checked(spec: str) -> tuple[Preflight, float | None]:
     return found, drafts.estimate_s(asked, found.sessions_train + found.sessions_test)
 
 
+def known_before(form: Form, spec: RunSpec) -> None:
+    """Below the windows: whether the model of this draft may know the days it would be tested on."""
+    found = contamination.for_spec(spec)
+    if form.below_windows is None or not found.sentence:
+        return
+    with form.below_windows, st.container(horizontal=True, vertical_alignment="center", key="known_before"):
+        inside = found.level in ("inside", "partly")
+        colour = "red" if inside else "orange" if found.warns else "green"
+        st.badge("May know these days" if inside else "Knowledge cut-off", color=colour, icon="⚠️" if found.warns else "✔️")
+        text.plain(found.sentence, longest=600)
+
+
 def look_again() -> None:
     """Forget what was found out: the data or the server may have changed."""
     for found in (served, checked):
         found.clear()
 
 
-def copied() -> tuple[str, RunSpec | None]:
-    """Key of the form and the spec it starts from: ``?from=RUN``, remembered while the person looks at other pages."""
-    asked = pickers.read("from") or st.session_state.get("_copied_from")
-    turn = st.session_state.get("_form", 0)
-    if not asked:
-        return f"new{turn}", None
-    try:
-        found = drafts.copy_of(asked)
-    except RecollectError as error:
-        page.banner(error)
-        afresh()
-        return f"new{turn}", None
-    st.session_state["_copied_from"] = asked
-    st.query_params["from"] = asked
-    return f"new{turn}.{found.fingerprint()[:8]}", found
+def copied() -> tuple[str, RunSpec | None, dict[str, str]]:
+    """Key of the form, the spec it starts from (``?from=RUN``) and what a link asked for (``?model=``, ``?prompts=``).
+
+    All are remembered while the person looks at other pages, until the form is started over.
+    """
+    asked = {name: found for name in ASKED if (found := pickers.read(name) or st.session_state.get(f"_asked_{name}"))}
+    found = None
+    if run := asked.get("from"):
+        try:
+            found = drafts.copy_of(run)
+        except RecollectError as error:
+            page.banner(error)
+            afresh()
+            asked = {}
+    for name, value in asked.items():
+        st.session_state[f"_asked_{name}"] = value
+        st.query_params[name] = value
+    wishes = {name: value for name, value in asked.items() if name != "from"}
+    parts = [f"new{st.session_state.get('_form', 0)}", *([found.fingerprint()[:8]] if found else []), *([digest(wishes)] if wishes else [])]
+    return ".".join(parts), found, wishes
 
 
 def afresh() -> None:
-    """Forget the copied run and everything typed."""
-    st.session_state.pop("_copied_from", None)
-    st.query_params.pop("from", None)
+    """Forget the copied run, what links asked for, and everything typed."""
+    for name in ASKED:
+        st.session_state.pop(f"_asked_{name}", None)
+        st.query_params.pop(name, None)
     st.session_state["_form"] = st.session_state.get("_form", 0) + 1

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from services import runs
+from agent.decision.options import Digest, Masking
+from agent.spec import Role
+from services import prompts, runs
 from services.settings import settings
 from tests.pages.conftest import ROOT, small_spec
 from tests.stand_ins.ollama_server import OllamaStandIn
@@ -169,6 +171,59 @@ def test_a_copy_keeps_a_memory_that_no_preset_has(home, open_page):
     made = runs.store().runs()[0]
     assert made.spec.memory.span_sessions == 1 and made.spec.memory.embedder == "hashing"
     assert runs.wait(made.id, 120) == "done", runs.log_tail(made.id)
+
+
+def test_a_copy_brings_how_its_model_was_asked(home, open_page):
+    asked = small_spec().model_copy(
+        update={
+            "helper": Role(backend="rules"),
+            "digest": Digest(mode="off", words=77),
+            "masking": Masking(names=True, dates=True, aliases={"DMAUR": ("gold", "Aurum")}),
+            "answer_cache": "full",
+        }
+    )
+    at = open_page("new_run", **{"from": runs.create(asked)})
+    assert widget(at, "toggle", "Second model for digests and reflections").value
+    assert widget(at, "selectbox", "Its backend").value == "rules" and widget(at, "selectbox", "Answer cache").value == "full"
+    assert widget(at, "text_area", "Further words that give a company away").value == "DMAUR: gold, Aurum"
+    dates(at, Train_from=date(2022, 1, 3), Train_to=date(2022, 1, 4), Test_from=date(2022, 1, 5), Test_to=date(2022, 1, 6))
+    assert not start(at).disabled, words(at)
+    start(at).click().run()
+    made = runs.store().runs()[0].spec
+    assert (made.digest, made.masking, made.answer_cache) == (asked.digest, asked.masking, "full")
+    assert made.helper is not None and made.helper.backend == "rules"
+    runs.wait(runs.store().runs()[0].id, 120)
+
+
+def test_an_untouched_form_asks_in_the_default_way(home, open_page):
+    at = open_page("new_run")
+    assert not widget(at, "toggle", "Second model for digests and reflections").value
+    assert widget(at, "selectbox", "Prompts").value == "default" and widget(at, "selectbox", "Answer cache").value == "write-only"
+    assert [widget(at, "toggle", label).value for label in ("Names", "Dates", "Prices")] == [False] * 3
+
+
+def test_a_link_can_ask_for_a_model_and_a_prompt_set(home, monkeypatch, open_page):
+    prompts.copy("default", "terse")
+    with OllamaStandIn() as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.url)
+        at = open_page("new_run", model="llama3.1:8b", prompts="terse")
+        assert widget(at, "selectbox", "Model backend").value == "ollama" and widget(at, "selectbox", "Model").value == "llama3.1:8b"
+        assert widget(at, "selectbox", "Prompts").value == "terse"
+        assert "llama3.1:8b knows the world until 2023-12" in words(at)
+
+
+def test_a_prompt_set_that_is_gone_is_said_beside_its_field(home, open_page):
+    at = open_page("new_run", prompts="tersest")
+    assert not at.exception and start(at).disabled and "tersest" in words(at)
+
+
+def test_a_line_of_aliases_that_cannot_be_read_is_said_and_stays(home, open_page):
+    at = open_page("new_run")
+    widget(at, "toggle", "Names").set_value(True).run()
+    area = widget(at, "text_area", "Further words that give a company away").set_value("just words")
+    at = area.run()
+    assert "Line 1 has no colon" in words(at) and start(at).disabled
+    assert widget(at, "text_area", "Further words that give a company away").value == "just words"
 
 
 def test_a_copy_of_a_run_that_is_not_there_is_said_and_the_empty_form_shown(home, open_page):

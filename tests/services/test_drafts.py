@@ -55,3 +55,23 @@ def test_a_memory_is_custom_only_where_it_differs_from_its_preset():
 def test_an_ollama_that_is_not_there_is_a_sentence_with_its_cure_and_never_an_error():
     found = drafts.served("http://127.0.0.1:9")
     assert not found.health.ok and found.models == () and "ollama serve" in found.health.cure
+
+
+def test_words_that_give_a_company_away_are_read_line_by_line_and_written_as_they_were_typed():
+    typed = "aapl: iPhone, Tim Cook,, iPhone\n\nAAPL: Cupertino\nMSFT:"
+    found = drafts.read_aliases(typed, ("AAPL", "MSFT"))
+    assert found == {"AAPL": ("iPhone", "Tim Cook", "Cupertino")}
+    assert drafts.read_aliases(drafts.aliases_text(found), ("AAPL", "MSFT")) == found
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("AAPL: a\niPhone", "Line 2 has no colon; write it like AAPL"),
+        ("APPL: iPhone", "Line 1: Unknown ticker 'APPL'.*Did you mean 'AAPL'"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named_with_its_cure(typed, sentence):
+    with pytest.raises(SpecError, match=sentence) as raised:
+        drafts.read_aliases(typed, ("AAPL",))
+    assert raised.value.field == "masking.aliases"
