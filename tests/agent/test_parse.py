@@ -2,8 +2,11 @@
 
 import json
 from datetime import date
+from time import perf_counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.decision.parse import find_object, read_decision, read_lessons, read_study
 from agent.decision.schema import decision_schema, labels
@@ -156,23 +159,121 @@ def test_a_date_from_the_future_that_no_text_announces_is_flagged_but_a_due_date
     assert not read(changed(summary="It rallied on 2022-04-01."), told).flags
 
 
+TEXT = json.dumps(GOOD)
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "%s",
         "```json\n%s\n```",
+        "```\n%s",
+        "\ufeff%s\n",
+        "\u0085%s\u0085",
         "Here is my decision:\n%s\nGood luck!",
         '<think>{"action": "sell"} no, rather</think>%s',
-        "set {a} then %s",
+        'a draft: {"action": "sell", "target_weight": 0}</think>\n%s',
+        "<thinking>so</thinking> <think>and so</think> %s",
+        "%s <think> was that right? {",
+        "set {a} and {{b}} and {} then %s",
+        '{"note": "a small object"} %s',
+        "[%s]",
     ],
 )
 def test_json_is_found_where_models_hide_it(text):
-    assert find_object(text % json.dumps(GOOD)) == GOOD
+    assert find_object(text % TEXT, GOOD) == GOOD
 
 
-@pytest.mark.parametrize("text", ["", "buy", "[1, 2]", '{"action": "buy"', "null"])
-def test_what_holds_no_object_is_refused(text):
-    with pytest.raises(DecisionError):
-        find_object(text)
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "empty"),
+        ("\u0085 ", "empty"),
+        ("buy", "not one JSON object"),
+        ("[1, 2]", "not one JSON object"),
+        ("null", "not one JSON object"),
+        ('{"action": "buy"', r"not one JSON object: Expecting ',' delimiter \(character 17\)"),
+        (f"<think>{TEXT}", "all of it is thinking"),
+        (f"<think>{TEXT}</think>", "all of it is thinking"),
+        (f"<think>a</think><THINK>{TEXT}", "all of it is thinking"),
+        (TEXT[:-1] + ",}", "not one JSON object"),
+        (f"Sure: {TEXT[:-1]},}}", "not one JSON object"),
+        (TEXT.replace("0.62", "NaN"), "NaN is not JSON"),
+        (TEXT.replace("0.62", "-Infinity"), "-Infinity is not JSON"),
+        (TEXT.replace('"DMAUR"', "'DMAUR'"), "not one JSON object"),
+        (TEXT[: len(TEXT) // 2], "not one JSON object"),
+        (f"{TEXT}\nOr better:\n{TEXT[:200]}", "not one JSON object"),
+        (TEXT[:-1] + ', "action": "sell"}', "action: stands in the answer twice"),
+        (TEXT.replace('"up": 0.5', '"up": 0.5, "up": 0.6'), "up: stands in the answer twice"),
+        (TEXT.replace("0.62", "9" * 5000), "not one JSON object"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 30_000, "nested too deeply"),
+        ("x " + '{"a":[' * 30_000, "nested too deeply"),
+        ("x" * 200_001, "200,001 characters"),
+    ],
+)
+def test_what_holds_no_whole_object_is_refused_and_never_mended(text, why):
+    with pytest.raises(DecisionError, match=why):
+        find_object(text, GOOD)
+
+
+def test_a_long_answer_of_braces_is_refused_quickly():
+    began = perf_counter()
+    for text in ("{" * 200_000, "{a" * 100_000, '{"a' * 60_000, '{"a":1,"b":2}' * 15_000):
+        with pytest.raises(DecisionError):
+            read_decision(text, situation())
+    assert perf_counter() - began < 2
+
+
+def test_the_last_of_several_drafts_counts_and_the_decision_says_so():
+    text = f"First: {json.dumps(changed(confidence=0.9))} No: {TEXT}"
+    decision = read_decision(text, situation())
+    assert decision.confidence == 0.62
+    assert decision.flags == ("the answer holds 2 different objects with the same action; the last one counts",)
+    assert read_decision(f"{TEXT} {TEXT}", situation()).flags == ()
+    assert read_decision(f"{TEXT} {json.dumps({'a': 1, 'b': 2})}", situation()).action == "buy"
+
+
+def test_between_drafts_with_different_actions_no_direction_is_guessed():
+    with pytest.raises(DecisionError, match="different actions"):
+        read_decision(f"{json.dumps(changed(action='sell', target_weight=0.1))} {TEXT}", situation())
+    assert read_decision(f"{json.dumps(changed(action=' BUY'))} {TEXT}", situation()).action == "buy"
+
+
+def test_an_object_that_lacks_keys_is_named_by_what_it_lacks():
+    with pytest.raises(DecisionError, match="symbol: Field required"):
+        read_decision('My answer: {"action": "buy", "confidence": 0.7}', situation())
+
+
+@pytest.mark.parametrize("said", ["\\ud800", "\\udfff up"])
+def test_half_a_character_is_refused_before_it_can_break_the_record(said):
+    with pytest.raises(DecisionError) as error:
+        read_decision(TEXT.replace("Orders run ahead of plan.", said), situation())
+    str(error.value).encode()
+    with pytest.raises(DecisionError) as error:
+        read_decision(TEXT[:-1] + f', "{said}": 1}}', situation())
+    str(error.value).encode()
+
+
+def test_escapes_and_odd_line_ends_are_read_as_the_letters_they_stand_for():
+    assert read_decision(TEXT.replace('"buy"', r'"\u0062uy"'), situation()).action == "buy"
+    assert read_decision(TEXT.replace("of plan.", r"of plan \ud83d\ude80"), situation()).summary.endswith("plan 🚀")
+    assert read_decision(TEXT.replace("of plan.", "of\u0085plan"), situation()).summary.endswith("of\u0085plan")
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "1e400", "true", "[[0.7]]", "null"])
+def test_a_number_that_is_none_is_refused_in_words(value):
+    for key, now in (("confidence", "0.62"), ("target_weight", "0.8")):
+        with pytest.raises(DecisionError, match=key):
+            read_decision(TEXT.replace(f'"{key}": {now}', f'"{key}": {value}'), situation())
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_whatever_is_said_is_read_or_refused_in_words_that_can_be_stored(before, after):
+    try:
+        assert isinstance(find_object(before + TEXT + after, GOOD), dict)
+    except DecisionError as error:
+        assert str(error).encode()
 
 
 def test_the_schema_offers_exactly_what_was_shown():
