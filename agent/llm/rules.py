@@ -22,6 +22,7 @@ from agent.llm import reading as r
 from agent.llm.base import (
     Cancelled,
     Chunk,
+    DigestFacts,
     Health,
     JudgedDecision,
     LessonFacts,
@@ -33,6 +34,7 @@ from agent.llm.base import (
     Stopped,
     StudyFacts,
 )
+from agent.llm.extract import extract
 from agent.llm.reading_state import OPEN_SESSIONS, SURPRISE_SESSIONS, Known, known, state_line
 from agent.records import Completion
 
@@ -110,6 +112,8 @@ class RulesBackend:
             return study(facts, self.options)
         if request.purpose == "lessons" and isinstance(facts, LessonFacts):
             return lessons(facts)
+        if request.purpose == "digest" and isinstance(facts, DigestFacts):
+            return {"summary": extract(facts.text, facts.words, about=f"{facts.company} {facts.ticker}")}
         raise DecisionError(f"the rules cannot answer {request.purpose!r} from {type(facts).__name__}")
 
 
@@ -117,7 +121,7 @@ class RulesBackend:
 def digest() -> str:
     """Hash of the rules and the vocabulary: a changed reader is another model."""
     here = Path(__file__).parent
-    parts = [(here / name).read_bytes() for name in ("rules.py", "reading.py", "reading_state.py", "reading_words.py")]
+    parts = [(here / name).read_bytes() for name in ("rules.py", "reading.py", "reading_state.py", "reading_words.py", "extract.py")]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
