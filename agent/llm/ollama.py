@@ -437,7 +437,7 @@ class OllamaBackend:
     def _load(self, num_ctx: int) -> int:
         """Load the model with this window, or do nothing if it is loaded so. Raises Failure."""
         plan = Plan(way="", num_ctx=num_ctx, num_predict=1, window=num_ctx)
-        body = {**self._settings(0, _Try(think=self._think()), plan)[0], "messages": [], "stream": True}
+        body = {**self._settings(0, _Try(think=self._level(False)), plan)[0], "messages": [], "stream": True}
         patience = self._first_word()
         self._retried(lambda: self._consume(body, patience, None, None), patience)
         return num_ctx

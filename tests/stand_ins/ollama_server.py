@@ -383,6 +383,7 @@ class OllamaStandIn:
         self.always: Fault | None = None
         self.pullable: Callable[[str], bool] = lambda name: not name.startswith("no-such")
         self.pull = Pull()  # how the next pulls go
+        self.most_in_memory: int | None = None  # longest window that can be loaded
         self.loaded: dict[str, tuple[int, bool]] = {}  # model -> (window, shift)
         self.loads = 0
         self.closing = threading.Event()
@@ -701,6 +702,8 @@ class _Handler(BaseHTTPRequestHandler):
         """The window in force; loading sends no byte, not even headers."""
         wanted = int((body.get("options") or {}).get("num_ctx") or 4096)
         state = (max(4, min(wanted, model.context, model.clamp or wanted)), bool(body.get("shift", True)))
+        if self.stand_in.most_in_memory and state[0] > self.stand_in.most_in_memory:
+            raise Refusal(500, "llama-server process has terminated: error: out of memory")
         if self.stand_in.loaded.get(model.name) != state:
             self._wait(self.stand_in.load_s)  # a client that leaves now aborts the load
             self.stand_in.loaded[model.name] = state
