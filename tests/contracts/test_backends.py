@@ -13,12 +13,14 @@ import pytest
 from pydantic import ValidationError
 
 from agent.decision.ask import ask
+from agent.decision.digest_ask import digest_request, read_digest
 from agent.decision.parse import read_decision, read_lessons, read_study
 from agent.decision.prompt import decide_request, lessons_request, study_request
 from agent.llm import BACKENDS
 from agent.llm.base import (
     Backend,
     Chunk,
+    DigestFacts,
     Health,
     JudgedDecision,
     LessonFacts,
@@ -141,6 +143,14 @@ def test_its_study_and_lessons_are_accepted(backend: Backend) -> None:
     lessons = LessonFacts(ticker="A", session=date(2025, 1, 10), judged=(judged,))
     known = datetime(2025, 1, 10, 21, tzinfo=UTC)
     assert read_lessons(backend.complete(lessons_request(lessons, known=known, seed=3)[0]).text, lessons) is not None
+
+
+def test_its_digest_is_accepted(backend: Backend) -> None:
+    text = "Sales of pumps rose 12.5 % to $1.4 billion in 2024. " + "The Company sells pumps and valves in many countries. " * 40
+    facts = DigestFacts(ticker="A", company="A Inc", kind="10-K item 7", published=date(2025, 1, 2), text=text, words=60)
+    request, _ = digest_request(facts, seed=3, available_at=datetime(2025, 1, 2, 21, tzinfo=UTC))
+    asked = ask(backend, request, lambda said: read_digest(said, facts))
+    assert asked.answer, asked.reason
 
 
 def test_the_same_question_with_the_same_seed_gets_the_same_answer(backend: Backend) -> None:
