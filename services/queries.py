@@ -22,7 +22,7 @@ from agent.evaluation import leaks as evaluation_leaks
 from agent.evaluation.leaks import LeakReport
 from agent.evaluation.metrics import evaluate
 from agent.memory.scoring import importance, recency
-from agent.records import DayRecord, Memory
+from agent.records import DayRecord, Filing, Memory, News
 from agent.registry import unknown
 from agent.spec import RunSpec
 from services import contamination, runs
@@ -506,6 +506,18 @@ def memory_life(run_id: str, ticker: str, memory_id: int) -> MemoryLife:
     found = store.recall_rows(run_id, ticker, memory_id=memory_id)
     rows = store.day_rows(run_id, ticker).sort_values("day")
     return MemoryLife(memory=memory, events=events, recalls=found, line=_line(spec, rows, events))
+
+
+def source_items(run_id: str, ticker: str, memory: Memory) -> tuple[News | Filing, ...]:
+    """The news items or filing sections a memory was made from, whole, out of the record of the day it was remembered on.
+
+    Items merged into it on later days are not among them; a reflection has none.
+    """
+    if memory.kind not in ("news", "filing_10q", "filing_10k"):
+        return ()
+    seen = record(run_id, ticker, memory.born).observation
+    wanted = {*memory.sources, memory.document_id}
+    return tuple(item for item in (*seen.news, *seen.filings) if item.id in wanted)
 
 
 def _line(spec: RunSpec, rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:

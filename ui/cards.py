@@ -39,6 +39,7 @@ MARK_HELP = {  # by the first word of the mark
     "masked": "Names, dates or prices were hidden from the model; on screen they are shown again.",
     "rules,": "No language model decided anything.",
 }
+DIGESTED = {"extract": "digest: the source's own sentences"}  # how it was made, where it was not a model
 ORDERS = {"pending": ("◷", "orange"), "filled": ("✓", "green"), "rejected": ("✗", "red"), "cancelled": ("⊘", "gray")}
 
 
@@ -113,6 +114,9 @@ def memory_card(
             layer(now.layer)
             st.badge(KINDS[memory.kind], color="gray")
             st.badge(f"memory {memory.id}", color="gray")
+            if memory.digested:
+                made = DIGESTED.get(memory.digested, f"digest by {text.label(memory.digested, longest=40)}")
+                st.badge(made, color="violet", help="Shorter than its source, whose whole text stays with the day.")
             st.badge(f"remembered {format.day(memory.born)}", color="gray")
             if params:
                 link("memory", "Open", icon="→", mem=memory.id, **params)

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from agent.records import MemoryState
+from agent.decision.digest import EXTRACT, pieces
+from agent.records import Filing, Memory, MemoryState, News
 from services import queries
 from services.queries import MemoryLife
 from ui import cards, draw, page, pickers, text, theme
@@ -19,6 +20,7 @@ from ui.day_learnt import EVENTS, VERDICTS
 
 DAY_MS = 86_400_000
 SHORT_LIFE = 8  # days
+FEW_ITEMS = 6  # sources of one memory; more of them are one text to scroll through
 
 
 def show(run: str, ticker: str, memory_id: int, as_of: date) -> None:
@@ -33,6 +35,7 @@ def show(run: str, ticker: str, memory_id: int, as_of: date) -> None:
         )
         page.link("memory", f"To {life.memory.born}", icon="→", run=run, ticker=ticker, mem=memory_id, day=life.memory.born)
     _card(life, as_of)
+    _source(life.memory, run=run, ticker=ticker)
     _line(life, as_of)
     missed = int(life.recalls["near_miss"].astype(bool).sum()) if len(life.recalls) else 0
     ranked = f"Recalled {len(life.recalls) - missed} times" + (f", just missed {missed}" if missed else "")
@@ -62,6 +65,60 @@ def _card(life: MemoryLife, as_of: date) -> None:
         importance=None if now is None else float(now["importance"]),
         recency=None if now is None else float(now["recency"]),
     )
+
+
+def _source(memory: Memory, *, run: str, ticker: str) -> None:
+    """Where its words come from: the news or filing of its day, whole, and for a digest how much was made how much shorter."""
+    if memory.kind not in ("news", "filing_10q", "filing_10k"):
+        return
+    items = queries.source_items(run, ticker, memory)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        if memory.digested:
+            text.plain(_digest_words(memory, items), width="content")
+        page.link("days", f"The day it came from, {memory.born}", icon="→", run=run, ticker=ticker, day=memory.born, step="observed")
+    of = f" of {len(items)} items" if len(items) > 1 else ""
+    name = f"The source text{of} – {_length(items):,} characters" if items else "The source text"
+    shown = st.expander(name, icon=":material/article:", key=f"_source_{memory.id}", on_change="rerun")
+    if not shown.open:
+        return
+    with shown:
+        if not items:
+            text.plain("The record of its day holds no item with its id: the source text is not kept.")
+        if len(items) > FEW_ITEMS:
+            lines = [f"{item.available_at:%Y-%m-%d %H:%M} UTC, {_origin(item)}\n{_words(item)}" for item in items]
+            text.block("\n\n".join(lines), height=420)
+            return
+        for item in items:
+            st.caption(text.label(f"{_origin(item)} · readable {item.available_at:%Y-%m-%d %H:%M} UTC", longest=200))
+            text.block(_words(item), height=360 if len(_words(item)) > 1200 else "content")
+
+
+def _digest_words(memory: Memory, items: tuple[News | Filing, ...]) -> str:
+    """A digest of one part of a filing section names that part; one of many news items their number."""
+    by = "with the source's own most telling sentences" if memory.digested == EXTRACT else f"by {memory.digested}"
+    if len(items) == 1 and isinstance(items[0], Filing):
+        parts = pieces(items[0].text)
+        part = parts[memory.chunk] if memory.chunk < len(parts) else items[0].text
+        whole = f", part {memory.chunk + 1} of {len(parts)} of the section" if len(parts) > 1 else ""
+        return f"A digest of {len(part):,} characters{whole}, in {len(memory.text):,}, made {by}."
+    several = f" in {len(items)} items" if len(items) > 1 else ""
+    return f"A digest of {_length(items):,} characters{several}, in {len(memory.text):,}, made {by}."
+
+
+def _length(items: tuple[News | Filing, ...]) -> int:
+    return sum(len(_words(item)) for item in items)
+
+
+def _words(item: News | Filing) -> str:
+    if isinstance(item, Filing):
+        return item.text
+    return item.title if item.summary.strip() in ("", item.title.strip()) else f"{item.title}\n{item.summary}"
+
+
+def _origin(item: News | Filing) -> str:
+    if isinstance(item, Filing):
+        return f"{item.form} {item.section.replace('_', ' ')}"
+    return item.publisher or "unknown publisher"
 
 
 def _state(value: Any) -> MemoryState:

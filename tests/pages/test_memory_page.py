@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from agent.decision.digest import pieces
+from agent.records import Filing, News
 from services import queries, runs
 from tests.pages.conftest import TICKERS, OpenPage, address
+from tests.storage.factory import make_memory
+from ui import memory_detail
 
 TICKER = TICKERS[0]
 HOSTILE = "![x](http://evil.test/a.png) [here](http://evil.test) <img src=//evil.test/b> :red[hot] $x^2$ www.evil.test"
@@ -68,6 +73,44 @@ def test_a_memory_of_the_future_says_so(run: str, open_page: OpenPage) -> None:
     number = int(known.loc[known["born"] > days[5], "id"].iloc[0])
     at = open_page("memory", run=run, ticker=TICKER, day=str(days[5]), mem=str(number))
     assert any("did not exist yet" in element.value for element in at.text)
+
+
+def test_a_memory_of_news_leads_to_its_whole_source_text_and_to_its_day(run: str, open_page: OpenPage) -> None:
+    day = queries.session_days(run, TICKER)[-1]
+    known = queries.memories(run, TICKER, day)
+    number = int(known.loc[(known["kind"] == "news") & ~known["title"].str.startswith("Digest of"), "id"].iloc[0])
+    memory = queries.memory_life(run, TICKER, number).memory
+    (item,) = [item for item in queries.record(run, TICKER, memory.born).observation.news if item.id == memory.document_id]
+    at = open_page("memory", run=run, ticker=TICKER, day=str(day), mem=str(number))
+    assert not any(item.summary in element.value for element in at.code), "closed until it is wanted"
+    at.session_state[f"_source_{number}"] = True
+    at.run()
+    assert any(item.title in element.value and item.summary in element.value for element in at.code)
+    assert any(f"The day it came from, {memory.born}" in element.proto.label for element in at.get("page_link"))
+
+
+def test_a_reflection_has_no_source_text(run: str) -> None:
+    known = queries.memories(run, TICKER, queries.session_days(run, TICKER)[-1])
+    number = int(known.loc[known["kind"] == "immediate_reflection", "id"].iloc[0])
+    assert queries.source_items(run, TICKER, queries.memory_life(run, TICKER, number).memory) == ()
+
+
+def test_a_digest_says_of_how_much_it_was_made_and_by_what() -> None:
+    when = datetime(2025, 3, 17, 20, tzinfo=UTC)
+    filing = Filing(
+        id="a/item_7", ticker="A", form="10-K", section="item_7", accepted_at=when, available_at=when, text="Sales grew. " * 1500
+    )
+    news = [News(id=f"n{n}", ticker="A", published_at=when, available_at=when, title="t" * 10, summary="s" * 89) for n in range(3)]
+    memory = make_memory(1, when.date(), text="m" * 40).model_copy(update={"digested": "qwen3:4b", "chunk": 1})
+    parts = pieces(filing.text)
+    assert len(parts) > 1
+    assert memory_detail._digest_words(memory, (filing,)) == (
+        f"A digest of {len(parts[1]):,} characters, part 2 of {len(parts)} of the section, in 40, made by qwen3:4b."
+    )
+    extract = memory.model_copy(update={"digested": "extract"})
+    assert memory_detail._digest_words(extract, tuple(news)) == (
+        "A digest of 300 characters in 3 items, in 40, made with the source's own most telling sentences."
+    )
 
 
 @pytest.mark.parametrize("value", ["999999", "x", "-1", "1e3"])
