@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 LETTERS_PER_WORD = 10  # a summary of n words has at most 10 n characters: scripts without spaces would have no limit otherwise
 CANDIDATES = 300  # only so many of the best sentences are compared with each other
+CENTRAL = 0.7  # how much it counts that a sentence speaks of what the whole text speaks of
 NOVELTY = 0.6  # how much a repetition costs against what it tells
+FLOOR = 0.3  # a sentence that tells less than this share of the best one is not taken to fill the room that is left
 TWIN = 0.9  # likeness from which a sentence tells nothing new
 SHORT_WORDS, LONG_WORDS = 6, 45
 STEM = 7  # letters of a word that count: "increased" and "increases" are one
@@ -202,7 +204,7 @@ def _weigh(units: Sequence[_Unit], about: str) -> tuple[list[float], list[dict[s
     scores = [
         kind
         if kind <= _WEAK
-        else kind * (near[i] / most + _bonus(unit, said[i], place=i / len(units), wanted=not wanted.isdisjoint(vectors[i])))
+        else kind * (CENTRAL * near[i] / most + _bonus(unit, said[i], place=i / len(units), wanted=not wanted.isdisjoint(vectors[i])))
         for i, (unit, kind) in enumerate(zip(units, kinds))
     ]
     return scores, vectors
@@ -229,7 +231,7 @@ def _kind(unit: _Unit, said: Sequence[str]) -> float:
         return _WEAK
     changes = any(word.startswith(_CHANGES) for word in said)
     if unit.words <= 30 and _is_row(text):
-        return 0.6 if lower.startswith(_KEY_ROWS) and sum(map(str.isalpha, said)) > 1 else _WEAK
+        return 0.85 if lower.startswith(_KEY_ROWS) and sum(map(str.isalpha, said)) > 1 else _WEAK
     if unit.words < SHORT_WORDS and text[-1] not in "。！？":
         return 0.5 if changes and text[-1] in ".!?" else _WEAK
     if _NOTE.match(text):
@@ -271,7 +273,9 @@ def _choose(units: Sequence[_Unit], scores: Sequence[float], vectors: Sequence[d
     """Places of the chosen units, in order. Headings and the like only where there is nothing else."""
     places = [i for i, score in enumerate(scores) if score > _WEAK] or [i for i, score in enumerate(scores) if score > _DROPPED]
     left = sorted(places or range(len(units)), key=lambda i: (-scores[i], i))[:CANDIDATES]
+    left = [i for i in left if scores[i] >= FLOOR * scores[left[0]]]
     repeats = dict.fromkeys(left, 0.0)
+    forms = {i: frozenset(vectors[i]) for i in left}  # all words alike: sentences of one mould repeat each other, whatever fills it
     chosen: list[int] = []
     while left:
         best = max(left, key=lambda i: (scores[i] - NOVELTY * repeats[i], -i))
@@ -280,9 +284,13 @@ def _choose(units: Sequence[_Unit], scores: Sequence[float], vectors: Sequence[d
             continue
         chosen.append(best)
         for i in left:
-            repeats[i] = max(repeats[i], _dot(vectors[i], vectors[best]))
-        left = [i for i in left if repeats[i] < TWIN]
+            repeats[i] = max(repeats[i], _shared(forms[i], forms[best]))
+        left = [i for i in left if repeats[i] < TWIN or _dot(vectors[i], vectors[best]) < TWIN]
     return sorted(chosen)
+
+
+def _shared(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / math.sqrt(len(one) * len(other)) if one and other else 0.0
 
 
 def _joined(units: Sequence[_Unit], places: Sequence[int]) -> str:
