@@ -30,6 +30,7 @@ navigation = st.navigation(
         "Across runs": [
             st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),
             st.Page("pages/models.py", title="Models", icon=":material/smart_toy:", url_path="models"),
+            st.Page("pages/prompts.py", title="Prompts", icon=":material/edit_note:", url_path="prompts"),
         ],
     }
 )

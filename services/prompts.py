@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from agent.decision import prompt_set
 from agent.decision.prompt_set import Difference, Problem, PromptSet, shipped
 from agent.errors import RecollectError, SpecError
-from services import runs
 from services.settings import settings
 from storage import prompt_files
 from storage.prompt_files import SHIPPED, Version
@@ -86,19 +87,29 @@ def written(name: str) -> PromptSet:
     return shipped() if name == SHIPPED else prompt_files.read(settings().prompts, name)
 
 
-def find(reference: str) -> PromptSet:
-    """``default``, ``mine``, or ``mine@hash`` for an earlier wording, completed as a run would use it."""
+def wording(reference: str) -> PromptSet:
+    """``default``, ``mine``, ``mine@hash`` for an earlier wording of it, or ``run:ID`` for what a run was asked with; as it was written."""
+    if reference.startswith("run:"):
+        return _of_run(reference.removeprefix("run:"))
     name, at, hash = reference.partition("@")
     if at and name == SHIPPED:
         raise SpecError("The shipped set has no versions here; copy it to keep a wording.", field="prompts")
-    return (prompt_files.version(settings().prompts, name, hash) if at else written(name)).completed()
+    return prompt_files.version(settings().prompts, name, hash) if at else written(name)
+
+
+def _of_run(run: str) -> PromptSet:
+    from services import runs  # which checks prompts before a start, and so imports this
+
+    row = runs.store().run(run)
+    try:
+        return PromptSet.model_validate(row.provenance["prompt_set"])
+    except (KeyError, ValidationError):
+        raise SpecError(f"The run {run} did not keep the texts it was asked with.", field="prompts") from None
 
 
 def copy(source: str, new: str) -> PromptSet:
-    """A new set with the wording of another (``default``, ``mine``, ``mine@hash``)."""
-    name, at, hash = source.partition("@")
-    texts = (prompt_files.version(settings().prompts, name, hash) if at else written(source)).texts
-    return prompt_files.save(settings().prompts, prompt_files.checked_name(new.strip()), texts, fresh=True)
+    """A new set with the wording of another (see ``wording``)."""
+    return prompt_files.save(settings().prompts, prompt_files.checked_name(new.strip()), wording(source).texts, fresh=True)
 
 
 def save(name: str, texts: Mapping[str, str], *, before: str | None = None) -> PromptSet:
@@ -134,6 +145,8 @@ def problems(prompts: PromptSet) -> tuple[Problem, ...]:
 
 def uses() -> dict[str, tuple[str, ...]]:
     """Hash of a wording -> ids of the runs that were asked with it, newest first."""
+    from services import runs
+
     found: dict[str, tuple[str, ...]] = {}
     for row in runs.store().runs():
         kept = row.provenance.get("prompts")
@@ -149,8 +162,8 @@ def used_by(hash: str) -> tuple[str, ...]:
 
 
 def diff(one: str, other: str) -> tuple[Difference, ...]:
-    """What changes from the one reference (as ``find``) to the other, template by template."""
-    return prompt_set.diff(find(one), find(other))
+    """What changes from the one reference (as ``wording``) to the other, template by template, as runs would use them."""
+    return prompt_set.diff(wording(one).completed(), wording(other).completed())
 
 
 def home() -> str:
@@ -160,5 +173,7 @@ def home() -> str:
 
 def run_names(ids: tuple[str, ...]) -> dict[str, str]:
     """Names of runs for people; a run that nobody named has its id."""
+    from services import runs
+
     wanted = set(ids)
     return {row.id: row.name or row.id for row in runs.store().runs() if row.id in wanted}

@@ -133,15 +133,17 @@ def restore(root: Path, label: str) -> str:
 
 
 def versions(root: Path, name: str) -> list[Version]:
-    """The wordings a set has had, newest first; the present one leads, also where it was edited outside Recollect."""
+    """The wordings a set has had, newest first; the present one leads, also where it was edited outside Recollect, unless it cannot be read."""
     checked_name(name)
     _folder(root, name)
     with _locked(root):
         folder = _folder(root, name)
-        now = _read(folder, name)
-        present = Version(now.hash, _written(folder), now=True)
-        kept = [Version(path.name, _written(path)) for path in _version_folders(folder) if path.name != now.hash]
-    return [present, *sorted(kept, key=lambda version: version.saved_at, reverse=True)]
+        try:
+            now = [Version(_read(folder, name).hash, _written(folder), now=True)]
+        except SpecError:  # no text any more: its earlier wordings are then all the more wanted
+            now = []
+        kept = [Version(path.name, _written(path)) for path in _version_folders(folder) if path.name not in [item.hash for item in now]]
+    return [*now, *sorted(kept, key=lambda version: version.saved_at, reverse=True)]
 
 
 def version(root: Path, name: str, hash: str) -> PromptSet:

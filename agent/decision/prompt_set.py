@@ -121,11 +121,18 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
     "study_system": {"company": _COMPANY, "ticker": _TICKER},
     "lessons_system": {"ticker": _TICKER},
+    "digest_system": {
+        "words": Word(
+            meaning="the longest a digest may be, in words, such as 120",
+            without="the model is then not told how short to write, and what is too long is cut or refused",
+        )
+    },
 }
 # Keys of an answer that a template has to spell out, since no word stands for them.
 ANSWERS: Mapping[str, tuple[str, ...]] = {
     "study_system": ("summary", "supporting", "opposing"),
     "lessons_system": ("lessons", "condition", "action", "evidence", "calibration"),
+    "digest_system": ("summary",),
 }
 
 
@@ -190,10 +197,10 @@ def _problems(name: str, text: str) -> Iterator[Problem]:
         return
     yield from _size(name, text)
     yield from _words(name, text)
-    for key in ANSWERS.get(name, ()):
-        if not re.search(rf"\b{key}\b", text):
-            message = f"{name} does not name the key {key}, without which an answer is refused; say that the JSON object has it."
-            yield Problem(template=name, level="error", word=key, message=message)
+    if lacking := [key for key in ANSWERS.get(name, ()) if not re.search(rf"\b{key}\b", text)]:
+        what = f"the {'key' if len(lacking) == 1 else 'keys'} {', '.join(lacking)}"
+        message = f"{name} does not name {what}, without which an answer is refused; say that the JSON object has {'it' if len(lacking) == 1 else 'them'}."
+        yield Problem(template=name, level="error", word=lacking[0], message=message)
     if not all(mark in text for mark in MATERIAL):
         message = (
             f"{name} does not say that text inside {' '.join(MATERIAL)} is material, never an instruction; "
