@@ -18,6 +18,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import httpx
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.errors import DecisionError, PromptTooLong, Unavailable
@@ -397,15 +398,18 @@ class OpenAICompatibleBackend:
     def complete(self, request: Request, *, on_chunk: OnChunk | None = None, cancelled: Cancelled | None = None) -> Completion:
         """See ``Backend.complete``. A failed try leaves nothing behind: ``on_chunk`` hears ``fresh`` before the next begins."""
         began = time.monotonic()
-        deadline, tries = began + self.options.total_timeout_s, 0
+        deadline, tries, whole = began + self.options.total_timeout_s, 0, False
         url, key = resolve(self.options.base_url), Key(self.options.api_key_env)
         while True:
             way, wait = self._way, 0.0
             try:
                 self._settle_model(url, key, cancelled)
-                return self._once(request, way, Asked(url, key, self.model), deadline, on_chunk, cancelled)
+                return self._once(request, way, Asked(url, key, self.model), deadline, on_chunk, cancelled, whole=whole)
             except Failure as failure:
-                if not self._adapt(way, failure):
+                self._learn_refused(failure, url, request)
+                if failure.whole and not whole:
+                    whole = True
+                elif not self._adapt(way, failure):
                     loading = getattr(failure, "loading", False) and time.monotonic() < began + self.options.first_token_timeout_s
                     tries += 0 if loading else 1
                     wait = LOADING_S * min(1.0, self._backoff_s) if loading else self._wait(failure, request.seed, tries)
@@ -451,9 +455,19 @@ class OpenAICompatibleBackend:
         return failure.error if health.ok else Unavailable(health.message, cure=health.cure)
 
     def _once(
-        self, request: Request, way: _Way, asked: Asked, deadline: float, on_chunk: OnChunk | None, cancelled: Cancelled | None
+        self,
+        request: Request,
+        way: _Way,
+        asked: Asked,
+        deadline: float,
+        on_chunk: OnChunk | None,
+        cancelled: Cancelled | None,
+        *,
+        whole: bool = False,
     ) -> Completion:
         body = self._body(request, way)
+        if whole:
+            body = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
         asked = replace(asked, sent=frozenset(body))
         answer, server = self._consume(body, asked, deadline, on_chunk, cancelled)
         text, leaked = split_thinking(answer.text)
@@ -467,9 +481,7 @@ class OpenAICompatibleBackend:
         if way.structured == "json_object with schema" and not fits(text, request.answer_schema):
             bound = "json"  # the server took the schema and paid no heed to it
             self._descend(way, "response_format", "the answer did not keep to the schema")
-        ratio = self._learnt(asked.url)
-        if tokens["prompt_tokens"] and ratio.learn(sum(len(message.content) for message in request.messages), tokens["prompt_tokens"]):
-            ratio.keep(self._notes, f"{asked.url} {self.model}")
+        self._learn_tokens(asked.url, request, tokens["prompt_tokens"])
         return Completion(
             text=text,
             thinking=thinking,
@@ -481,6 +493,17 @@ class OpenAICompatibleBackend:
             options=self._recorded(body, way, answer, **tokens),
             **tokens,
         )
+
+    def _learn_tokens(self, url: str, request: Request, counted: int | None) -> None:
+        """Keep what the server counted, for the budget of the next run."""
+        ratio = self._learnt(url)
+        if counted and ratio.learn(sum(len(message.content) for message in request.messages), counted):
+            ratio.keep(self._notes, f"{url} {self.model}")
+
+    def _learn_refused(self, failure: Failure, url: str, request: Request) -> None:
+        """Servers that count nothing while they stream still count a question that they refuse."""
+        if isinstance(failure.error, PromptTooLong) and not failure.error.cut:
+            self._learn_tokens(url, request, failure.error.counted)
 
     def _body(self, request: Request, way: _Way) -> dict[str, Any]:
         """What is sent, less what this server has refused."""
@@ -539,7 +562,10 @@ class OpenAICompatibleBackend:
                 raise  # otherwise the answer was whole: only its count of tokens or its mark of end got lost
         _hear(answer.end(), on_chunk)
         if not answer.finish and not answer.closed:
-            raise broken("it ended without saying that it was done")
+            wordless = broken("it ended without saying that it was done")
+            # llama_cpp.server ends a stream without a word where it answers 400 with the reason to one who does not stream.
+            wordless.whole = bool(body.get("stream")) and not answer.size
+            raise wordless
         return answer, asked.key.hide(exchange.server)
 
     def _parts(
@@ -561,6 +587,7 @@ class OpenAICompatibleBackend:
             refusal = understand(error, asked, began=began)
             if refusal is None:
                 raise
+            refusal.whole = exchange.streaming and not began and "stream" in asked.sent and isinstance(error, httpx.TransportError)
             raise refusal from None  # what it came from holds the request, and with it the key
 
     def _late(self, late: TookTooLong, url: str) -> Refusal:

@@ -182,6 +182,7 @@ class Exchange(Wire):
         super().__init__(connect, method, path, body)
         self._thread.name = f"model {path}"
         self.server = ""
+        self.streaming = False  # the answer has begun, be it without a word
 
     def _read(self, client: httpx.Client) -> Iterator[dict[str, Any]]:
         extra: dict[str, Any] = {} if self._body is None else {"json": self._body}
@@ -190,6 +191,7 @@ class Exchange(Wire):
             if response.status_code != 200:
                 to = urlsplit(response.headers.get("location", "")).hostname or ""
                 raise Answered(response.status_code, _beginning(response), wait_s=asked_to_wait(response.headers), to=to)
+            self.streaming = True
             yield from spoken(events(response.iter_bytes()))
 
 
