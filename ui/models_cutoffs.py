@@ -83,7 +83,10 @@ def _table(names: list[str], edited: dict[str, Cutoff]) -> None:
         key="models_cutoffs",
         height=tall(len(rows), 12),
         alt="Knowledge cut-offs of the models in sight",
-        column_config={"source": st.column_config.TextColumn("source", width="large")},
+        column_config={
+            "model": st.column_config.TextColumn("model", pinned=True, width=230),
+            "source": st.column_config.TextColumn("source", width="large"),
+        },
     )
 
 

@@ -28,7 +28,7 @@ def pull(ollama: Server) -> None:
     """The field, and everything that is or was being pulled from this server."""
     st.subheader("Pull a model", anchor=False)
     with st.form("models_pull", border=False), st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        name = st.text_input("Model", key="models_pull_name", placeholder="qwen3:8b", width=420, max_chars=300)
+        name = st.text_input("Model", key="models_pull_name", placeholder="qwen3:8b", width=330, max_chars=300)
         pressed = st.form_submit_button("Pull", type="primary", icon=":material/download:")
     st.caption(f"As the library names it, for example {', '.join(SUGGESTIONS)}; or hf.co/OWNER/REPOSITORY:QUANTISATION.")
     if pressed:
@@ -103,7 +103,7 @@ def _sentence(seen: Pull) -> str:
         return text.label(seen.status or "asking the library", longest=100)
     if seen.state == "verifying":
         return text.label(f"{seen.status or 'checking'}: large models take a minute", longest=140)
-    parts = [f"{seen.share:.0%} · {size(seen.completed)} of {size(seen.total)}"]
+    parts = [f"{min(99, int(100 * seen.share))}% · {size(seen.completed)} of {size(seen.total)}"]
     if seen.rate:
         parts.append(f"{size(seen.rate)}/s")
     if seen.eta_s is not None:

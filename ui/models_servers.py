@@ -58,9 +58,7 @@ def _server(server: Server) -> None:
             if server.models:
                 st.badge(f"{server.models:,} model{'s' * (server.models != 1)}", color="gray")
             if server.key_variable:
-                st.badge(
-                    f"{'🔑 ' if server.key_set else ''}{server.key_variable} {'is set' if server.key_set else 'is not set'}", color="gray"
-                )
+                st.badge(f"{server.key_variable} {'is set' if server.key_set else 'is not set'}", color="gray")
         if server.url:
             text.plain(f"{server.url}   (from {FROM.get(server.came_from, server.came_from)})", longest=600)
         if server.message:
@@ -75,6 +73,8 @@ def _state(server: Server) -> tuple[str, BadgeColour, str]:
         return "not asked yet", "gray", "◷"
     if server.ok:
         return ("usable, with a warning", "orange", "!") if server.cure else ("usable", "green", "✓")
+    if server.kind == "openai_compatible" and server.came_from == "default":
+        return "not set up", "gray", "◷"  # nobody asked for one: its absence is no trouble
     if server.models == 0:
         return "answers, but has no model", "orange", "!"
     return "cannot be used", "red", "✗"

@@ -80,6 +80,7 @@ def _table(found: tuple[Model, ...]) -> Model | None:
         selection_mode="single-row",
         selection_default={"selection": {"rows": [names.index(wanted)] if wanted in names else [], "columns": [], "cells": []}},
         column_config={
+            "model": st.column_config.TextColumn("model", pinned=True, width=230),
             "window": st.column_config.NumberColumn("trained window", format="localized", help="Tokens for question and answer together."),
             "size": st.column_config.TextColumn("size", help="On the server's disk."),
             "knows until": st.column_config.TextColumn("knows until", help="Knowledge cut-off; ~ is an estimate."),
@@ -98,12 +99,12 @@ def _row(model: Model) -> dict[str, object]:
         "size": size(model.size) if model.size else format.UNKNOWN,
         "parameters": text.clean(model.parameters, longest=20),
         "quantisation": text.clean(model.quantisation, longest=20),
-        "family": text.clean(model.family, longest=30),
         "window": model.context,
-        "capabilities": ", ".join(text.clean(word, longest=20) for word in (model.capabilities or ())[:8]) or format.UNKNOWN,
+        "knows until": format.UNKNOWN if model.use == "embeddings only" else known_until(model.cutoff),
         "in memory": "● loaded" if model.loaded else "",
         "answers by": text.clean(_best_way(model.abilities) or "not probed", longest=30),
-        "knows until": known_until(model.cutoff),
+        "family": text.clean(model.family, longest=30),
+        "capabilities": ", ".join(text.clean(word, longest=20) for word in (model.capabilities or ())[:8]) or format.UNKNOWN,
         "changed": age(model.modified) if model.modified else format.UNKNOWN,
         "digest": text.clean(model.digest, longest=13).rstrip("…")[:12],
     }
@@ -139,11 +140,16 @@ def _detail(model: Model) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             if model.use in ("decisions", "unknown"):
                 page.link("new_run", "New run with it", icon="→", model=model.name)
-                page.link("models", "Try a question", icon="→", tab="ask", model=model.name, server=models_servers.at() or None)
-            page.link("models", "Its knowledge cut-off", icon="→", tab="cutoffs", model=model.name, server=models_servers.at() or None)
+                st.button("Try a question →", key="models_try", type="tertiary", on_click=_open, args=("ask",))
+            st.button("Its knowledge cut-off →", key="models_known", type="tertiary", on_click=_open, args=("cutoffs",))
         if model.use in ("decisions", "unknown"):
             _abilities(model)
         _delete(model)
+
+
+def _open(part: str) -> None:
+    """Another part of this page, about the same model."""
+    st.query_params["tab"] = part
 
 
 def _facts(model: Model) -> None:
@@ -152,15 +158,15 @@ def _facts(model: Model) -> None:
         ("Name", model.name),
         ("Digest", model.digest or format.UNKNOWN),
         ("On disk", size(model.size) if model.size else format.UNKNOWN),
-        ("Parameters, quantisation", ", ".join(part for part in (model.parameters, model.quantisation) if part) or format.UNKNOWN),
+        ("Weights", ", ".join(part for part in (model.parameters, model.quantisation) if part) or format.UNKNOWN),
         ("Family", model.family or format.UNKNOWN),
-        ("Trained window", f"{model.context:,} tokens" if model.context else "the server does not say"),
+        ("Window", f"{model.context:,} tokens in training" if model.context else "the server does not say"),
         ("In memory", _memory(model)),
         ("Knowledge", _knowledge(model.cutoff)),
     ]
     if model.characters_per_token:
-        facts.append(("Characters per token", f"{model.characters_per_token:.2f}, measured by runs on this machine"))
-    text.block("\n".join(f"{name + ':':<26}{text.clean(value, longest=240)}" for name, value in facts))
+        facts.append(("Tokens", f"{model.characters_per_token:.2f} characters each, measured by runs on this machine"))
+    text.block("\n".join(f"{name + ':':<12}{text.clean(value, longest=240)}" for name, value in facts))
 
 
 def _memory(model: Model) -> str:
