@@ -392,6 +392,12 @@ def test_the_scale_of_a_table_is_understood_and_no_other() -> None:
         read_digest(answer("Net sales of 391 billion."), facts(TABLE.replace("(dollars in millions)", "")))
 
 
+def test_thousands_set_apart_by_a_narrow_space_may_be_written_either_way() -> None:
+    text = facts("The group sold 12\u202f345 pumps.")
+    for good in ("It sold 12 345 pumps.", "It sold 12,345 pumps.", "It sold 12\u202f345 pumps."):
+        assert read_digest(answer(good), text) == good
+
+
 def test_rounding_never_moves_a_number_far() -> None:
     text = facts("Sales were 0.6 billion and the rate was 0.6 %.")
     for bad in ("Sales were 1 billion.", "The rate was 1 %."):

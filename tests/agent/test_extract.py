@@ -109,6 +109,15 @@ def test_a_sentence_that_is_said_twice_is_chosen_once() -> None:
     assert extract("\n".join([NEWS, *FILLER, NEWS]), 40).count("$4.1 billion") == 1
 
 
+def test_sentences_of_one_mould_leave_room_for_what_else_there_is() -> None:
+    regions = ("Northern", "Southern", "Eastern", "Western", "Central", "Coastal")
+    mould = [
+        f"{region} net sales increased during the year compared to the year before due to higher net sales of pumps." for region in regions
+    ]
+    other = "A court ordered the recall of all heaters."
+    assert other in extract("\n".join([*mould, other]), 36)
+
+
 def test_what_the_reader_asks_about_is_preferred() -> None:
     one, other = "Aurelion raised its outlook for the year by 3 %.", "Bellmark raised its outlook for the year by 3 %."
     text = "\n".join([one, *FILLER, other, *FILLER])
