@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from agent.decision.digest_ask import digest_request
 from agent.decision.prompt import decide_request, lessons_request, study_request
 from agent.decision.prompt_set import PromptSet, used
-from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Situation, StudyFacts, TextFact
+from agent.llm.base import DigestFacts, JudgedDecision, LessonFacts, MemoryFact, Situation, StudyFacts, TextFact
 from agent.records import Figure, PriceState, Segment
 
 CLOSE = datetime(2025, 3, 4, 21, 0, tzinfo=UTC)
@@ -40,6 +41,8 @@ def segments(prompts: PromptSet, template: str) -> tuple[Segment, ...]:
         return study_request(facts, times=TIMES, seed=7, known=CLOSE, prompts=prompts)[1]
     if template == "lessons_system":
         return lessons_request(_judged(), known=CLOSE, seed=7, prompts=prompts)[1]
+    if template == "digest_system":
+        return digest_request(_report(), seed=7, available_at=FILED, prompts=prompts)[1]
     text = prompts.texts.get(template, "")
     alone = prompts.fill(template, **{word: f"[{word}]" for word in used(text)})
     return (Segment(name="rules", role="system", text=alone, tokens=0),)
@@ -93,6 +96,18 @@ def _memories() -> tuple[MemoryFact, ...]:
 
 def _memory(id: int, layer: str, kind: str, day: date, ago: int, text: str, publisher: str) -> MemoryFact:
     return MemoryFact(id=id, layer=layer, kind=kind, title="", text=text, publisher=publisher, event_day=day, sessions_ago=ago, score=0.5)
+
+
+def _report() -> DigestFacts:
+    sentences = (
+        "Northwark Pumps makes pumps and valves for water works in three countries.",
+        "Revenue in the quarter rose nine percent to 471 million dollars, led by service contracts.",
+        "Gross margin fell from 38.4 percent to 37.2 percent, since steel and castings cost more.",
+        "The backlog reached 1.1 billion dollars at the end of December 2024.",
+        "A lawsuit on valve seals in one water works was settled for 6 million dollars.",
+        "Forward-looking statements involve risks; results may differ.",
+    )
+    return DigestFacts(ticker="NWRK", company="Northwark Pumps", kind="10-Q item 2", published=date(2025, 2, 6), text=" ".join(sentences))
 
 
 def _judged() -> LessonFacts:

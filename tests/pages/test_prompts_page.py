@@ -50,7 +50,7 @@ def links(at: AppTest) -> list[str]:
 def test_a_first_visitor_reads_the_shipped_rules_with_their_words_explained(home, open_page):
     at = open_page("prompts")
     said = words(at)
-    assert address(at, "set") == "default" and "Use only the facts and memories in the message." in said
+    assert address(at, "set") == "default" and shipped().texts["decide_system"].splitlines()[0] in said
     assert "`$keys` the keys of the answer, in their order" in said and "tokens before the words are filled in" in said
     assert not at.text_area, "the shipped set is read only"
     assert any("prompts=default" in link for link in links(at))
@@ -72,7 +72,7 @@ def test_a_mistake_is_named_beside_the_template_and_cannot_be_saved(home, open_p
     prompts.copy("default", "mine")
     at = typed(open_page("prompts", set="mine"), "$keys", "$kyes for $5")
     said = words(at)
-    assert "line 12: nothing fills in $kyes; did you mean $keys?" in said and "write $$" in said and "✗ error" in said
+    assert ": nothing fills in $kyes; did you mean $keys?" in said and "write $$" in said and "✗ error" in said
     press(at, "prompt_save")
     assert "cannot be used" in words(at) and prompts.get("mine").hash == shipped().hash
     typed(at, "$kyes for $5", "$keys, for $$5")
@@ -126,12 +126,12 @@ def test_a_comparison_shows_the_words_that_changed_with_signs_and_no_colour_need
     at = open_page("prompts", set="mine", part="compare")
     body = at.code[0].value
     assert len(at.code) == 1, "templates that are the same are left out"
-    assert "- action: buy raises the position, sell lowers it, hold {+leaves+} it." in [item.value for item in at.text]
-    assert [item.value for item in at.markdown if "badge[− 4]" in item.value or "badge[+ 4]" in item.value], (
-        "sign and number stand beside it"
-    )
+    assert any(item.value.startswith("- action: buy raises the position, sell lowers it, hold {+leaves+} it.") for item in at.text)
+    number = 1 + next(n for n, line in enumerate(first.texts["decide_system"].split("\n")) if "hold keeps it" in line)
+    for sign in "−+":
+        assert any(f"badge[{sign} {number}]" in item.value for item in at.markdown), "sign and number stand beside it"
     assert "\n- - action: buy raises the position, sell lowers it, hold [−keeps−] it." in body
-    assert "\n+ - action: buy raises the position, sell lowers it, hold {+leaves+} it." in body and "… 2 equal lines" in body
+    assert "\n+ - action: buy raises the position, sell lowers it, hold {+leaves+} it." in body and "equal lines" in body
     at.query_params["show"] = "all"
     at.run()
     assert len(at.code) == len(shipped().texts) and "…" not in at.code[0].value

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from agent.decision import prompt_set
 from agent.decision.prompt_set import PromptSet, shipped
 from agent.errors import SpecError
 from agent.spec import RunSpec
+from commands import prompts as command
 from services import prompt_example, prompts, runs
 from services.settings import settings
 
@@ -26,9 +30,9 @@ def edited(old: str = "hold keeps it", new: str = "hold leaves it") -> dict[str,
     return {**shipped().texts, "decide_system": shipped().texts["decide_system"].replace(old, new)}
 
 
-def asked_with(run: str, kept: object) -> None:
+def asked_with(run: str, kept: object, **more: object) -> None:
     spec = RunSpec.read({"tickers": ["DMAUR"], "test": {"start": "2022-01-03", "end": "2022-01-05"}, "name": f"Run {run}"})
-    runs.store().create(spec, run_id=run, provenance={"prompts": kept})
+    runs.store().create(spec, run_id=run, provenance={"prompts": kept, **more})
 
 
 def test_at_first_there_is_the_shipped_set_alone_and_it_cannot_be_changed():
@@ -138,6 +142,27 @@ def test_the_example_day_shows_the_whole_question_of_each_template_with_the_orde
     assert line.count("<<<") == 1 and line.endswith(">>>")
 
 
+def test_every_word_a_template_may_use_is_really_filled_in_and_no_other_is():
+    for template in shipped().texts:
+        body = " ".join(f"${word}" for word in prompt_set.words(template))
+        first = prompt_example.segments(PromptSet(name="all", texts={**shipped().texts, template: body}), template)[0]
+        assert first.role == "system" and "$" not in first.text
+        with pytest.raises(SpecError, match="cannot be filled"):
+            prompt_example.segments(PromptSet(name="all", texts={**shipped().texts, template: "$other"}), template)
+
+
+def test_what_a_run_was_asked_with_can_be_compared_and_copied_though_the_set_has_changed():
+    mine = prompts.copy("default", "mine")
+    asked_with("r1", mine.hash, prompt_set=mine.model_dump(mode="json"))
+    asked_with("r2", mine.hash)
+    prompts.save("mine", edited())
+    assert [item.added for item in prompts.diff("run:r1", "mine") if item.state != "same"] == [1]
+    assert prompts.copy("run:r1", "as-asked").hash == mine.hash
+    for wrong in ("run:r2", "run:nobody"):
+        with pytest.raises(SpecError):
+            prompts.wording(wrong)
+
+
 def test_the_example_day_is_asked_with_the_words_of_the_set():
     mine = PromptSet(name="mine", texts=edited("Rules:", "House rules of $company:"))
     assert "House rules of Northwark Pumps:" in prompt_example.segments(mine, "decide_system")[0].text
@@ -145,3 +170,38 @@ def test_the_example_day_is_asked_with_the_words_of_the_set():
         prompt_example.segments(PromptSet(name="mine", texts=edited("Rules:", "$rules")), "decide_system")
     alone = prompt_example.segments(PromptSet(name="mine", texts={"notes": "for $whom"}), "notes")
     assert [segment.text for segment in alone] == ["for [whom]"]
+
+
+# ---------------------------------------------------------------------------------------------------------- the command line
+
+
+def told(*words: str) -> tuple[int, str, str]:
+    """Exit code, data and words of ``prompts ...``."""
+    result = CliRunner().invoke(command.app, list(words))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_sets_are_copied_listed_shown_and_compared_from_the_command_line(home):
+    code, out, err = told("copy", "default", "mine", "--json")
+    assert code == 0 and json.loads(out)["hash"] == shipped().hash and "--prompts mine" in err
+    path = home / "prompts" / "mine" / "decide_system.txt"
+    assert told("show", "mine", "decide_system") == (0, path.read_text(), "== decide_system\n")
+    assert told("diff", "default", "mine")[1:] == ("", "the same, letter by letter\n")
+    path.write_text(path.read_text().replace("hold keeps it", "hold $leaves it"))
+    code, out, err = told("diff", "default", "mine")
+    assert code == 0 and [line[0] for line in out.splitlines()] == ["-", "+"] and "decide_system: changed, -1 +1" in err
+    code, out, err = told("list", "--json")
+    default, mine = json.loads(out)
+    assert default["usable"] and not mine["usable"] and mine["problems"][0]["word"] == "leaves" and "BAD mine" in err
+
+
+def test_a_wrong_name_on_the_command_line_is_bad_input():
+    for words in (
+        ("show", "nobody"),
+        ("copy", "default", "a/b"),
+        ("copy", "nobody", "x"),
+        ("diff", "default", "x"),
+        ("show", "default", "decide"),
+    ):
+        code, out, err = told(*words)
+        assert code == 2 and not out and err.startswith("error")
