@@ -114,7 +114,7 @@ def test_sentences_of_one_mould_leave_room_for_what_else_there_is() -> None:
     mould = [
         f"{region} net sales increased during the year compared to the year before due to higher net sales of pumps." for region in regions
     ]
-    other = "A court ordered the recall of all heaters."
+    other = "A court ordered the recall of heaters worth $12 million."
     assert other in extract("\n".join([*mould, other]), 42)
 
 
