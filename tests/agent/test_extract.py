@@ -209,7 +209,7 @@ def test_two_hundred_thousand_characters_take_a_fraction_of_a_second() -> None:
         began = time.process_time()
         extract(text, 120)
         times.append(time.process_time() - began)
-    assert min(times) < 0.6  # 0.15 s measured on an idle machine
+    assert min(times) < 1.0  # 0.15 s measured on an idle machine
 
 
 def test_real_filings_are_digested_in_whole_sentences() -> None:
