@@ -6,7 +6,6 @@ prompts) is in ``services/model_jobs.py``.
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import datetime
 from typing import Any, Literal
@@ -14,8 +13,8 @@ from typing import Any, Literal
 from agent.errors import SpecError, Unavailable
 from agent.llm import ollama_pull
 from agent.llm.cutoffs import Cutoff, cutoff_of, key_of
+from agent.llm.ollama import named_by, serve
 from agent.llm.ollama import resolve as resolve_ollama
-from agent.llm.ollama import serve
 from agent.llm.ollama_server import OllamaServer, same_name, server_health
 from agent.llm.ollama_shelf import Loaded, OnShelf, shelf
 from agent.llm.ollama_wire import Failure, is_loopback
@@ -112,7 +111,13 @@ def openai_compatible(*, ask: bool | None = None) -> Server:
         url, key = resolve_openai(), Key(KEY_VARIABLE)
     except Unavailable as error:
         return _ill("openai_compatible", "", came_from, error).model_copy(update={"key_variable": KEY_VARIABLE})
-    known: dict[str, Any] = {"kind": "openai_compatible", "url": url, "came_from": came_from, "key_variable": KEY_VARIABLE, "key_set": bool(key)}
+    known: dict[str, Any] = {
+        "kind": "openai_compatible",
+        "url": url,
+        "came_from": came_from,
+        "key_variable": KEY_VARIABLE,
+        "key_set": bool(key),
+    }
     if ask is False or (ask is None and not is_loopback(url)):
         return Server(**known, message="Not asked yet: it is not on this machine.")
     began = time.monotonic()
@@ -137,7 +142,7 @@ def _named_by(given: str, variables: tuple[str, ...]) -> str:
     """What an address comes from, in the order in which it is looked for."""
     if given.strip():
         return "this address"
-    return next((name for name in variables if os.environ.get(name, "").strip()), "default")
+    return next((name for name in variables if named_by(name)), "default")
 
 
 def _ill(kind: Kind, url: str, came_from: str, error: Unavailable | SpecError) -> Server:

@@ -17,11 +17,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing import Any, TypeVar
 
 from agent.errors import DecisionError, PromptTooLong, RecollectError, Unavailable
 from agent.llm import abilities as probing
@@ -41,6 +39,10 @@ from agent.llm.base import (
     Stopped,
     StudyFacts,
 )
+from agent.llm.ollama_answer import CLOSE_COUNT as CLOSE_COUNT
+from agent.llm.ollama_answer import PROSE, Answer, lost
+from agent.llm.ollama_answer import split_thinking as split_thinking
+from agent.llm.ollama_options import OllamaOptions as OllamaOptions
 from agent.llm.ollama_plan import SMALLEST_TIER, USUAL, Plan, as_before, kept, tokens_for_answer, window_for, within
 from agent.llm.ollama_server import Installed, OllamaServer, count, missing, model_health, raise_if_unwell, unwell
 from agent.llm.ollama_wire import (
@@ -54,7 +56,6 @@ from agent.llm.ollama_wire import (
     is_loopback,
     of_the_wire,
     plain,
-    storable,
     understand,
 )
 from agent.llm.token_ratio import Ratio
@@ -65,90 +66,18 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHARACTERS_LIMIT = 2_000_000  # a runaway answer; num_predict bounds tokens, this bounds memory
-CLOSE_COUNT = 0.6  # the server must have read at least this share of the estimated tokens
-PROSE = 4.0  # characters per token of plain English, the longest tokens there are: no prompt has fewer tokens than this suggests
-KEPT = 4  # num_keep: tokens the server keeps of the front when it cuts
-AGREEING = (0.8, 1.6)  # counted / estimated of a prompt that was read whole and is half a window long by chance; a cut one has less
 KEEP_EVERY = 16  # answers between two writes of what was learnt about token lengths; a crash loses no more
 _UNCOUNTED = "0.30.0"  # this version left cached tokens out of prompt_eval_count
-_DURATION = r"-?\d+|-?(\d+(\.\d+)?(ns|us|ms|s|m|h))+"
 _importing = threading.Lock()
 
 
-class OllamaOptions(BaseModel):
-    """Where the model is served and how it is asked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    model: str = Field(
-        default="qwen3:8b", min_length=1, max_length=200, description="Model name as `ollama list` shows it, for example qwen3:8b."
-    )
-    base_url: str = Field(
-        default="",
-        max_length=500,
-        description="Address of the server; empty takes OLLAMA_HOST or OLLAMA_BASE_URL, else http://127.0.0.1:11434.",
-    )
-    temperature: float = Field(default=0.0, ge=0, le=2, description="0 always takes the most likely word.")
-    top_p: float = Field(default=0.9, gt=0, le=1, description="Sample only from the most likely words that together have this probability.")
-    top_k: int = Field(default=40, ge=0, le=1000, description="Sample only from this many most likely words; 0 = all.")
-    repeat_penalty: float = Field(default=1.0, ge=0.5, le=2, description="Above 1 makes repeated words less likely.")
-    num_ctx: int = Field(
-        default=0,
-        ge=0,
-        le=1_048_576,
-        description="Window in tokens for question and answer together; 0 = the smallest that holds the run's longest question.",
-    )
-    num_predict: int = Field(default=1024, ge=1, le=131_072, description="Longest answer in tokens, thinking included.")
-    think: Literal["off", "on", "low", "medium", "high"] = Field(
-        default="off", description="Let a thinking model think before it answers; costs num_predict."
-    )
-    structured: Literal["auto", "think + schema", "think, then schema", "schema", "json", "free"] = Field(
-        default="auto", description="How answers are bound to their form; auto = the best way that a small test shows to work."
-    )
-    keep_alive: str = Field(
-        default="10m",
-        pattern=f"^({_DURATION})$",
-        description="How long the model stays loaded after an answer: 10m, 1h, or seconds; -1 = for ever.",
-    )
-    connect_timeout_s: float = Field(default=5.0, gt=0, le=120, description="Seconds until a connection must stand.")
-    read_timeout_s: float = Field(default=120.0, gt=0, le=3600, description="Longest silence in seconds once the answer has begun.")
-    first_token_timeout_s: float = Field(
-        default=600.0, gt=0, le=7200, description="Seconds until the first word: queue, loading and reading the prompt."
-    )
-    total_timeout_s: float = Field(default=900.0, gt=0, le=14_400, description="Seconds for one answer with all its retries.")
-    day_timeout_s: float = Field(
-        default=3600.0, ge=0, le=86_400, description="Seconds for all answers about one session of one ticker together; 0 = no limit."
-    )
-    retries: int = Field(default=2, ge=0, le=10, description="How often to ask again after a broken connection or a busy server.")
-    parallel: int = Field(
-        default=1, ge=1, le=64, description="Questions to this model at once; more than OLLAMA_NUM_PARALLEL only wait on the server."
-    )
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _trimmed(cls, value: Any) -> Any:
-        return value.strip() if isinstance(value, str) else value
-
-    @field_validator("base_url")
-    @classmethod
-    def _an_address(cls, value: str) -> str:
-        return address(value) if value.strip() else ""
-
-    @field_validator("num_ctx")
-    @classmethod
-    def _a_window(cls, value: int) -> int:
-        if 0 < value < 16:
-            raise ValueError("num_ctx must be 0 (sized automatically) or at least 16")
-        return value
-
-    @model_validator(mode="after")
-    def _thinking_ways_think(self) -> OllamaOptions:
-        if self.structured in WAYS[:2] and self.think == "off":
-            raise ValueError(f"structured {self.structured!r} needs think to be on")
-        return self
-
-
 # ------------------------------------------------------------------------------------------------------------- the client
+
+
+def named_by(variable: str) -> str:
+    """What an environment variable says. Waits while the library is being imported: those variables are out of sight meanwhile."""
+    with _importing:
+        return os.environ.get(variable, "").strip()
 
 
 def resolve(base_url: str = "") -> str:
@@ -156,7 +85,7 @@ def resolve(base_url: str = "") -> str:
     if base_url.strip():
         return address(base_url)
     for name in ("OLLAMA_HOST", "OLLAMA_BASE_URL"):
-        if value := os.environ.get(name, "").strip():
+        if value := named_by(name):
             try:
                 return address(value)
             except ValueError as error:
@@ -206,35 +135,6 @@ def _without(*names: str) -> Iterator[None]:
         os.environ.update(kept)
 
 
-# ------------------------------------------------------------------------------------------------------------ the answer
-
-
-@dataclass
-class _Answer:
-    """What has arrived so far."""
-
-    text: list[str] = field(default_factory=list)
-    thinking: list[str] = field(default_factory=list)
-    size: int = 0
-    last: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, part: dict[str, Any]) -> Chunk:
-        message = part.get("message")
-        message = message if isinstance(message, dict) else {}
-        chunk = Chunk(text=storable(message.get("content")), thinking=storable(message.get("thinking")))
-        self.text.append(chunk.text)
-        self.thinking.append(chunk.thinking)
-        self.size += len(chunk.text) + len(chunk.thinking)
-        if part.get("done"):
-            self.last = part
-        return chunk
-
-    def apart(self) -> tuple[str, str]:
-        """(answer, thinking), thoughts that leaked into the answer among the latter."""
-        text, leaked = split_thinking("".join(self.text))
-        return text, "\n".join(part for part in ("".join(self.thinking), leaked) if part)
-
-
 @dataclass(frozen=True)
 class _Try:
     """How one try is made."""
@@ -254,38 +154,6 @@ class _Patience:
     @property
     def over(self) -> bool:
         return time.monotonic() >= self.deadline
-
-
-def split_thinking(content: str) -> tuple[str, str]:
-    """(answer, thinking) where a model without a known template leaks its ``<think>`` block into the answer."""
-    thoughts = []
-    rest = content.lstrip()
-    while not rest.startswith("{") and "</think>" in rest:
-        thought, _, rest = rest.partition("</think>")
-        thoughts.append(thought.removeprefix("<think>").strip())
-        rest = rest.lstrip()
-    if rest.startswith("<think>"):  # never closed: there is no answer in it
-        thoughts.append(rest.removeprefix("<think>").strip())
-        rest = ""
-    return (rest, "\n".join(thoughts)) if thoughts else (content, "")
-
-
-def lost(counted: int | None, request: Request, num_ctx: int) -> str:
-    """Why the number of tokens the server read shows that the prompt was cut; empty if nothing speaks for it."""
-    if not counted:
-        return ""
-    characters = sum(len(message.content) for message in request.messages)
-    expected = min(request.estimated_tokens, characters / PROSE) if request.estimated_tokens else 0.0
-    half = num_ctx - max((num_ctx - KEPT) // 2, 1)  # what remains of a prompt that is too long (llama_server.go)
-    agrees = request.estimated_tokens and AGREEING[0] < counted / request.estimated_tokens < AGREEING[1]
-    too_few = expected > 0 and counted < CLOSE_COUNT * expected
-    if not too_few and counted != num_ctx and (counted not in (half, half + 1) or agrees):
-        return ""
-    about = f" of about {request.estimated_tokens}" if request.estimated_tokens else ""
-    return (
-        f"The server read only {counted} tokens{about} (num_ctx {num_ctx}): the prompt was cut, and what is lost is its beginning, the rules and the "
-        "oldest memories. Raise num_ctx, recall fewer memories, or update Ollama."
-    )
 
 
 # ----------------------------------------------------------------------------------------------------------- the backend
@@ -617,13 +485,13 @@ class OllamaBackend:
         patience: _Patience,
         on_chunk: OnChunk | None,
         cancelled: Cancelled | None,
-    ) -> tuple[_Answer, dict[str, Any]]:
+    ) -> tuple[Answer, dict[str, Any]]:
         """One exchange: everything that arrived, and the options as sent."""
         head, sent = self._settings(seed, attempt, self._plan or self._unplanned())
         body = {**head, "messages": _as_sent(messages), "stream": attempt.stream} | ({"format": form} if form else {})
         return self._consume(body, patience, on_chunk, cancelled), sent
 
-    def _completion(self, text: str, thinking: str, answer: _Answer, sent: dict[str, Any], way: str) -> Completion:
+    def _completion(self, text: str, thinking: str, answer: Answer, sent: dict[str, Any], way: str) -> Completion:
         return Completion(
             text=text,
             thinking=thinking,
@@ -660,9 +528,9 @@ class OllamaBackend:
         how = {"think": attempt.think, "keep_alive": keep, "truncate": False, "shift": False}
         return {"model": self.model, "options": sampling, **how}, {**sampling, **how}
 
-    def _consume(self, body: dict[str, Any], patience: _Patience, on_chunk: OnChunk | None, cancelled: Cancelled | None) -> _Answer:
+    def _consume(self, body: dict[str, Any], patience: _Patience, on_chunk: OnChunk | None, cancelled: Cancelled | None) -> Answer:
         """All parts of one answer. Raises Failure, or Stopped."""
-        answer = _Answer()
+        answer = Answer()
         with contextlib.closing(self._parts(body, patience, cancelled)) as parts:
             for part in parts:
                 chunk = answer.add(part)
@@ -733,7 +601,7 @@ class OllamaBackend:
 
     # ---- judging what came back
 
-    def _accept(self, answer: _Answer, text: str, thinking: str, request: Request) -> None:
+    def _accept(self, answer: Answer, text: str, thinking: str, request: Request) -> None:
         """Only a finished, non-empty answer to the whole question passes."""
         self._ended(answer, thinking)
         self._whole(answer, request)
@@ -741,7 +609,7 @@ class OllamaBackend:
             why = "the model only thought and gave no answer; set think to off" if thinking else "the model said nothing"
             raise Failure(DecisionError(f"The answer is empty: {why}."), no_thinking=bool(thinking))
 
-    def _ended(self, answer: _Answer, thinking: str) -> None:
+    def _ended(self, answer: Answer, thinking: str) -> None:
         """Raises Failure unless the answer ended by itself."""
         reason, plan = str(answer.last.get("done_reason") or ""), self._plan or self._unplanned()
         if reason == "length":
@@ -756,17 +624,17 @@ class OllamaBackend:
         if reason != "stop":
             raise Failure(DecisionError(f"The answer did not end by itself (done_reason {plain(reason) or 'absent'!r})."))
 
-    def _whole(self, answer: _Answer, request: Request) -> None:
+    def _whole(self, answer: Answer, request: Request) -> None:
         """Raises Failure where the count of tokens shows that the question was cut."""
         window, counted = (self._plan or self._unplanned()).window, self._counted(answer)
         if cut := lost(counted, request, window):
             raise Failure(PromptTooLong(cut, counted=counted, window=window, cut=True))
 
-    def _counted(self, answer: _Answer) -> int | None:
+    def _counted(self, answer: Answer) -> int | None:
         """Tokens of the prompt as the server counted them; None where this version's count means something else."""
         return count(answer.last.get("prompt_eval_count")) if not self._version.startswith(_UNCOUNTED) else None
 
-    def _note_size(self, messages: Sequence[Message], answer: _Answer, *, bound_thinking: bool) -> None:
+    def _note_size(self, messages: Sequence[Message], answer: Answer, *, bound_thinking: bool) -> None:
         """Learn characters per token for the next run. With thinking and a form in one call the thoughts are counted as prompt."""
         digest, counted = self._found.digest if self._found else "", self._counted(answer)
         if bound_thinking or not counted or not digest:

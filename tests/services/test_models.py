@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,6 +26,7 @@ from tests.stand_ins.ollama_server import Answer, Fault, Model, OllamaStandIn, P
 from tests.stand_ins.openai_server import Fault as OpenAIFault
 from tests.stand_ins.openai_server import OpenAIStandIn
 
+ROOT = Path(__file__).parents[2]
 SLOW = Pull(layers=(5000, 300), steps=200, pause_s=0.05)
 
 
@@ -108,6 +112,23 @@ def test_each_failure_of_ollama_has_its_own_cure(server, monkeypatch):
     server.models = []
     empty = models.ollama(server.url)
     assert empty.ok is False and "no model is installed" in empty.message and "ollama pull" in empty.cure and empty.models == 0
+
+
+def test_the_address_stands_also_while_the_client_library_is_being_imported():
+    """Importing it hides OLLAMA_HOST for a moment; another thread that asked just then was sent to the default address."""
+    program = """
+import os, threading
+os.environ["OLLAMA_HOST"] = "http://127.0.0.1:7"
+from agent.llm import ollama
+importing = threading.Thread(target=ollama._library)
+importing.start()
+seen = set()
+while importing.is_alive():
+    seen.add(ollama.resolve())
+print(sorted(seen))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.stdout.strip() == "['http://127.0.0.1:7']", done.stdout + done.stderr
 
 
 def test_an_old_server_is_usable_with_a_warning():
@@ -220,7 +241,8 @@ def test_several_pulls_run_at_once(server):
     ("how", "reason", "cure"),
     [
         (Pull(fault="error"), "is full", "OLLAMA_MODELS"),
-        (Pull(fault="drop"), "was lost|ended before", "continues where it stopped"),
+        (Pull(fault="drop"), "was lost", "continues where it stopped"),
+        (Pull(fault="ends without a word"), "ended before Ollama had said", "continues where it stopped"),
         (Pull(fault="error", error="pull model manifest: 412: requires a newer version of Ollama"), "newer version", "Update Ollama"),
         (Pull(fault="error", error="digest mismatch, file must be downloaded again"), "damaged", "fetched anew"),
         (Pull(fault="error", error="dial tcp: lookup registry on 1.1.1.1:53: no such host"), "cannot reach", "internet"),
