@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from agent.errors import DecisionError, Unavailable
 from agent.llm.base import Chunk, Message, Request, Situation, Stopped
-from agent.llm.ollama import OllamaBackend, OllamaOptions, lost, resolve, split_thinking
+from agent.llm.ollama import OllamaBackend, OllamaOptions, resolve
+from agent.llm.ollama_answer import lost, split_thinking
 from agent.llm.ollama_server import same_name
 from agent.llm.ollama_wire import Failure, address, storable
 from services.health import ollama_health, ollama_models
