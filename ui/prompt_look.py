@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from agent.decision.prompt import tokens
 from agent.decision.prompt_set import PromptSet
 from agent.errors import SpecError
+from agent.records import Segment
 from services import prompt_example
 from ui import prompt_drafts, text, url_state
 from ui.data_said import problem
@@ -42,10 +44,14 @@ def question(saved: PromptSet) -> None:
         with st.container(border=True, gap="xsmall"):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.badge(text.label(name), color="blue" if parts[0].role == "system" else "gray")
-                st.caption(_origin(parts[0].role, sum(tokens(part.text) for part in parts), total), width="content")
+                st.caption(_origin(parts, total), width="content")
             text.plain("\n\n".join(part.text for part in parts))
 
 
-def _origin(role: str, count: int, total: int) -> str:
-    source = "from this template" if role == "system" else "from the day"
-    return f"{source} · about {count:,} tokens, {count / total:.0%}"
+def _origin(parts: Sequence[Segment], total: int) -> str:
+    """Where a part comes from, its size, and when the newest of it could be known."""
+    count = sum(tokens(part.text) for part in parts)
+    source = "from this template" if parts[0].role == "system" else "from the day"
+    known = max((part.available_at for part in parts if part.available_at), default=None)
+    when = f" · readable {known:%Y-%m-%d %H:%M} UTC" if known else ""
+    return f"{source} · about {count:,} tokens, {count / total:.0%}{when}"

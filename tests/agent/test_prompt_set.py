@@ -52,6 +52,10 @@ def test_a_misspelt_word_is_named_with_its_line_and_the_word_that_was_meant():
     )
 
 
+def test_capitals_make_another_word():
+    assert "nothing fills in $Ticker; did you mean $ticker?" in errors(changed(old="Rules:", new="Rules for $Ticker:"))[0]
+
+
 def test_a_word_of_another_template_is_refused():
     assert "nothing fills in $keys" in errors(changed("lessons_system", old="$ticker", new="$ticker $keys"))[0]
 

@@ -107,6 +107,7 @@ def test_the_example_day_is_read_with_the_unsaved_words(home, open_page):
     at.run()
     said = words(at)
     assert "House rules of Northwark Pumps:" in said and "With the unsaved edits." in said and "[N2] 2025-03-04 <<<" in said
+    assert "readable 2025-03-04 19:40 UTC" in said, "the newest of the two news items"
     at.query_params["view"] = "sent"
     at.run()
     assert len(at.code) == 2 and at.code[0].value.startswith("You are a risk-averse trader")

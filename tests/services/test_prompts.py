@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from agent.decision import prompt_set
 from agent.decision.prompt_set import PromptSet, shipped
 from agent.errors import SpecError
+from agent.memory.layers import preset
 from agent.spec import RunSpec
 from commands import prompts as command
-from services import prompt_example, prompts, runs
+from services import prompt_example, prompts, queries, runs, worker
 from services.settings import settings
 
 
@@ -170,6 +171,29 @@ def test_the_example_day_is_asked_with_the_words_of_the_set():
         prompt_example.segments(PromptSet(name="mine", texts=edited("Rules:", "$rules")), "decide_system")
     alone = prompt_example.segments(PromptSet(name="mine", texts={"notes": "for $whom"}), "notes")
     assert [segment.text for segment in alone] == ["for [whom]"]
+
+
+def test_a_run_is_asked_with_the_set_it_names_and_keeps_its_words_when_the_set_changes():
+    prompts.copy("default", "mine")
+    saved = prompts.save("mine", edited())
+    spec = RunSpec.read(
+        {
+            "source": "demo",
+            "tickers": ["DMAUR"],
+            "test": {"start": "2022-01-18", "end": "2022-01-21"},
+            "backend": "rules",
+            "prompts": "mine",
+            "memory": preset("default").model_copy(update={"embedder": "hashing"}).model_dump(),
+        }
+    )
+    run = runs.create(spec)
+    assert worker.execute(run) == "done"
+    calls = [call for day in queries.days(run, "DMAUR")["day"] for call in queries.record(run, "DMAUR", day).thought.calls]
+    assert calls and all("hold leaves it" in call.system for call in calls if call.purpose == "decide")
+    assert prompts.used_by(saved.hash) == (run,)
+    prompts.save("mine", edited("hold keeps it", "hold does nothing"))
+    prompts.delete("mine")
+    assert prompts.wording(f"run:{run}").texts == saved.texts
 
 
 # ---------------------------------------------------------------------------------------------------------- the command line
