@@ -166,7 +166,7 @@ def _situation_segments(facts: Situation, times: Mapping[str, datetime]) -> list
             newest_text = max(known) if len(known) == len(items) else None  # not known for all is not known
             segments.append(_segment(name, f"New {name} since the last close:\n" + "\n".join(map(_text_fact, items)), at=newest_text))
     for layer in dict.fromkeys(memory.layer for memory in facts.memories):
-        segments.append(_segment(f"memory:{layer}", LAYER_TITLES.get(layer, layer) + ":"))
+        segments.append(_segment(f"memory:{layer}", f"{LAYER_TITLES.get(layer, 'Memory')}, layer {layer}:"))
         segments += [
             _segment(f"memory:{layer}:M{m.id}", _memory_fact(m), at=times.get(f"M{m.id}"), memory=m.id)
             for m in facts.memories

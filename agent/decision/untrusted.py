@@ -19,18 +19,19 @@ _UNSEEN = re.compile(
 )  # zero width, direction of writing, fillers, variation selectors, tags: nothing of them can be seen
 _BROKEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _ROLE = re.compile(
-    r"^[\W_]*(system|developer|user|human|assistant|model|ai|bot|tool|function|instructions?|input|output|response|rules?|task)[*_ \t]*[:\uff1a]",
+    r"^[^\w\n]{0,12}(system|developer|user|human|assistant|model|ai|bot|tool|function|instructions?|input|output|response|rules?|task)"
+    r"[* _]{0,4}[:\uff1a]",
     re.IGNORECASE | re.MULTILINE,
 )
-_LOUD_ROLE = re.compile(r"\b(SYSTEM|USER|HUMAN|ASSISTANT|INSTRUCTIONS?|RESPONSE)[ \t]*[:\uff1a]")
-_HEADING = re.compile(r"#{2,}|(?m:^\s*#)")
+_LOUD_ROLE = re.compile(r"\b(SYSTEM|USER|HUMAN|ASSISTANT|INSTRUCTIONS?|RESPONSE) ?[:\uff1a]")
+_HEADING = re.compile(r"#{2,}|^#+", re.MULTILINE)
 _OPENS = "<\uff1c\ufe64\u2039\u276e\u276c\u2770\u27e8\u2329\u3008\u00ab\u226a\u22d8\u300a\u27ea\u2a9e\u2aa1\u02c2\u1438\u1433\u29fc\u2af7"
 _CLOSES = ">\uff1e\ufe65\u203a\u276f\u276d\u2771\u27e9\u232a\u3009\u00bb\u226b\u22d9\u300b\u27eb\u2a9f\u2aa2\u02c3\u1433\u1440\u29fd\u2af8"
-_MANY_OPEN = re.compile(rf"[{_OPENS}](?:\s*[{_OPENS}])+|[\u226a\u22d8\u2aa1\u2af7]")
-_MANY_CLOSE = re.compile(rf"[{_CLOSES}](?:\s*[{_CLOSES}])+|[\u226b\u22d9\u2aa2\u2af8]")
-_ANGLE = re.compile(r"(?<![<>])([<>])(?==?[ ]?[$€£]?\d)|[<>]")  # first branch: "margin < 12 %" keeps its sign
+_MANY_OPEN = re.compile(rf"[{_OPENS}](?: ?[{_OPENS}])+|[\u226a\u22d8\u2aa1\u2af7]")
+_MANY_CLOSE = re.compile(rf"[{_CLOSES}](?: ?[{_CLOSES}])+|[\u226b\u22d9\u2aa2\u2af8]")
+_ANGLE = re.compile(r"(?<=[ ])([<>])(?==? ?[$€£]?\d)|[<>]")  # the first branch stays: "a margin < 12 %"; no token has spaces in it
 _BRACKETS = str.maketrans("[]\uff3b\uff3d\u3010\u3011\u27e6\u27e7", "()()()()")
-_LABEL = re.compile(r"\[(\s*/?\s*[A-Za-z_]{1,24}\s*\d{0,9}\s*)\]")
+_LABEL = re.compile(r"\[( ?/? ?[A-Za-z_]{1,24} ?\d{0,9} ?)\]")
 
 
 def fence(*parts: str, limit: int = TEXT_CHARACTERS) -> str:
@@ -52,11 +53,10 @@ def clean(text: str, *, limit: int = TEXT_CHARACTERS, json: bool = False) -> str
     """One line of at most ``limit`` characters without structure. ``json``: brackets stay, except around what looks like a label."""
     cut = len(text) > limit
     text = _BROKEN.sub("\ufffd", _UNSEEN.sub("", text[: 2 * limit]))
-    text = "\n".join(text.splitlines())  # every kind of line break, so that no role can hide behind an odd one
-    text = _LOUD_ROLE.sub(r"\1 -", _ROLE.sub(r"\1 -", text))
-    text = _HEADING.sub("", text)
-    text = _LABEL.sub(r"(\1)", text) if json else text.translate(_BRACKETS)
+    text = "\n".join(" ".join(line.split()) for line in text.splitlines())  # all kinds of line ends: no role hides behind an odd one
+    text = _HEADING.sub("", _LOUD_ROLE.sub(r"\1 -", _ROLE.sub(r"\1 -", text)))
     text = " ".join(text.split())
+    text = _LABEL.sub(r"(\1)", text) if json else text.translate(_BRACKETS)
     text = _MANY_CLOSE.sub("›", _MANY_OPEN.sub("‹", text))
-    text = _ANGLE.sub(lambda found: found[1] if found[1] and found.start() else "‹" if found[0] == "<" else "›", text)
+    text = _ANGLE.sub(lambda found: found[1] or ("‹" if found[0] == "<" else "›"), text)
     return text[: limit - 2].rstrip() + " …" if cut or len(text) > limit else text
