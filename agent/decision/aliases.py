@@ -38,7 +38,7 @@ JPM | JPMorgan Chase, JPMorgan, JPMorganChase, J.P. Morgan Chase, J.P. Morgan, J
 V | Visa | VisaNet, Plaid, Tink | Ryan McInerney, Al Kelly, Alfred Kelly, Chris Suh | Foster City
 MA | Mastercard, MasterCard | Maestro, Vocalink | Michael Miebach, Ajay Banga, Sachin Mehra | 
 UNH | UnitedHealth Group, UnitedHealth, United Health Group, United Health | Optum, OptumHealth, OptumRx, OptumInsight, UnitedHealthcare, United Healthcare, Change Healthcare, Amedisys, AARP, LHC Group, Optum Health, Optum Rx, Optum Insight, OptumCare | Andrew Witty, Brian Thompson, Stephen Hemsley, Steve Hemsley, Stephen J. Hemsley, John Rex, David Wichmann, Luigi Mangione, Tim Noel, Wayne DeVeydt | Minnetonka, Eden Prairie
-JNJ | Johnson & Johnson, J&J | Janssen, DePuy, Ethicon, Kenvue, Tylenol, Band-Aid, Darzalex, Stelara, Tremfya, Imbruvica, Xarelto, Erleada, Carvykti, Invega, Simponi, Remicade, Zytiga, Uptravi, Opsumit, Rybrevant, Lazcluze, Spravato, Tecvayli, Talvey, Abiomed, Shockwave, Intra-Cellular Therapies, Intra-Cellular, Caplyta, Acuvue, Neutrogena, Listerine, Ottava, Red River, Risperdal, Edurant, Prezista, Inlexzo, Akeega, Opsynvi, Rydapt, Actelion, Biosense Webster, Cerenovus, Simponi Aria, icotrokinra, nipocalimab, Imaavy, TAR-200, Proxima, LTL Management, Pilgrim, Momentis, Mentor, Synthes, Concerta, Haldol, Velcade, Procrit, Sivextro, Balversa, Ponvory, Symtuza, Intelence | Joaquin Duato, Alex Gorsky, Joseph Wolk, Joseph J. Wolk, Joe Wolk, Jennifer Taubert, Tim Schmid | New Brunswick
+JNJ | Johnson & Johnson, J&J, Johnson and Johnson Services | Johnson's Baby, Johnson's, Janssen, DePuy, Ethicon, Kenvue, Tylenol, Band-Aid, Darzalex, Stelara, Tremfya, Imbruvica, Xarelto, Erleada, Carvykti, Invega, Simponi, Remicade, Zytiga, Uptravi, Opsumit, Rybrevant, Lazcluze, Spravato, Tecvayli, Talvey, Abiomed, Shockwave, Intra-Cellular Therapies, Intra-Cellular, Caplyta, Acuvue, Neutrogena, Listerine, Ottava, Red River, Risperdal, Edurant, Prezista, Inlexzo, Akeega, Opsynvi, Rydapt, Actelion, Biosense Webster, Cerenovus, Simponi Aria, icotrokinra, nipocalimab, Imaavy, TAR-200, Proxima, LTL Management, Pilgrim, Momentis, Mentor, Synthes, Concerta, Haldol, Velcade, Procrit, Sivextro, Balversa, Ponvory, Symtuza, Intelence | Joaquin Duato, Alex Gorsky, Joseph Wolk, Joseph J. Wolk, Joe Wolk, Jennifer Taubert, Tim Schmid | New Brunswick
 WMT | Walmart, Wal-Mart | Sam's Club, Flipkart, Jet.com, Vizio | Doug McMillon, Sam Walton, John David Rainey, John Furner | Bentonville
 PG | Procter & Gamble, P&G | Tide, Pampers, Gillette, Head & Shoulders, Crest, Febreze, Ariel, Pantene, Olay, Bounty, Charmin, Old Spice, Oral-B, Vicks, Swiffer | Jon Moeller, David Taylor, Andre Schulten, Shailesh Jejurikar | Cincinnati
 HD | Home Depot | HD Supply, SRS Distribution, Interline Brands | Ted Decker, Craig Menear, Bernie Marcus, Arthur Blank, Richard McPhail | 
@@ -59,7 +59,7 @@ DHR | Danaher | Cytiva, Beckman Coulter, Cepheid, Pall, Abcam, Leica Biosystems 
 MDT | Medtronic | MiniMed, Hugo robot, Covidien | Geoff Martha |
 ISRG | Intuitive Surgical | da Vinci, Ion endoluminal | Gary Guthart, Dave Rosa |
 CVS | CVS Health, CVS | Aetna, Caremark, Oak Street Health, Signify Health | Karen Lynch, David Joyner |
-CI | Cigna, The Cigna Group | Evernorth, Express Scripts | David Cordani |
+CI | Cigna, Cigna Group | Evernorth, Express Scripts | David Cordani |
 ELV | Elevance Health, Elevance, Anthem | Carelon | Gail Boudreaux |
 HUM | Humana | CenterWell | Jim Rechtin, Bruce Broussard |
 BAC | Bank of America, BofA, BoA | Merrill Lynch, Merrill | Brian Moynihan, Alastair Borthwick | Charlotte, North Carolina
@@ -101,7 +101,7 @@ DAL | Delta Air Lines, Delta Airlines, Delta Air | SkyMiles | Ed Bastian | Atlan
 F | Ford, Ford Motor | F-150, Mustang, Bronco, Lincoln Navigator, Maverick, BlueCruise, Mach-E | Jim Farley, James Farley, Bill Ford, Henry Ford, John Lawler, Sherry House | Dearborn
 GM | General Motors | Chevrolet, Chevy, Cadillac, GMC, Buick, OnStar, Cruise robotaxi, Silverado, Ultium | Mary Barra, Paul Jacobson | Detroit
 IBM | International Business Machines, IBM, Big Blue | Watson, watsonx, WatsonX, Red Hat, Kyndryl, HashiCorp, Apptio, StreamSets, webMethods, Qiskit, Ansible, OpenShift, Granite models, z17, z16, DataStax, Confluent, Think 2025, Lotus Notes, Condor, Heron processor, Starling, LinuxONE, Db2, Computing-Tabulating-Recording, C-T-R, Turbonomic, Instana, Telum | Arvind Krishna, Ginni Rometty, Virginia Rometty, James Kavanaugh, Jim Kavanaugh, Jim Whitehurst, Gary Cohn, Lou Gerstner, Thomas Watson, Rob Thomas, Dario Gil | Armonk
-CRM | Salesforce, Salesforce.com | Slack, Tableau, MuleSoft, Agentforce, Dreamforce, Einstein, Sales Cloud, Service Cloud, Marketing Cloud, Commerce Cloud, Data Cloud, Informatica, Heroku, Convergence.ai, Own Company, Spiff, Trailhead, Trailblazer, Customer 360, AppExchange, Hyperforce, Trailblazers, Vlocity, Evergage, Zoomin, Pardot, Quip | Marc Benioff, Bret Taylor, Amy Weaver, Robin Washington, Brian Millham, Parker Harris, Srini Tallapragada, David Schmaier, Sabastian Niles, Miguel Milano |
+CRM | Salesforce, Salesforce.com | Slack, Tableau, MuleSoft, Agentforce, Dreamforce, Einstein, Sales Cloud, Service Cloud, Marketing Cloud, Commerce Cloud, Data Cloud, Informatica, Heroku, Convergence.ai, Spiff, Trailhead, Trailblazer, Customer 360, AppExchange, Hyperforce, Trailblazers, Vlocity, Evergage, Zoomin, Pardot, Quip | Marc Benioff, Bret Taylor, Amy Weaver, Robin Washington, Brian Millham, Parker Harris, Srini Tallapragada, David Schmaier, Sabastian Niles, Miguel Milano |
 ORCL | Oracle | Cerner, NetSuite, Java, MySQL, PeopleSoft, OCI | Larry Ellison, Safra Catz, Clay Magouyrk, Mike Sicilia |
 INTC | Intel | Xeon, Altera, Mobileye, Core Ultra, Gaudi, Panther Lake, 18A | Pat Gelsinger, Lip-Bu Tan, David Zinsner, Andy Grove |
 AMD | Advanced Micro Devices | Ryzen, EPYC, Radeon, Instinct MI300, Xilinx, MI300, MI350 | Lisa Su, Jean Hu |
@@ -121,7 +121,7 @@ SNOW | Snowflake | | Sridhar Ramaswamy, Frank Slootman |
 PANW | Palo Alto Networks | CyberArk, Cortex XSIAM, Prisma Cloud | Nikesh Arora |
 CRWD | CrowdStrike | Falcon platform | George Kurtz |
 NKE | Nike | Air Jordan, Air Max, Converse, Jordan Brand | Elliott Hill, John Donahoe, Phil Knight, Matthew Friend, Matt Friend | Beaverton
-MCD | McDonald's, McDonald’s, McDonalds | Big Mac, Happy Meal, McNuggets, McNugget, McFlurry, McMuffin, Quarter Pounder, Golden Arches, CosMc's, McRib, McCafe, Snack Wrap, Snack Wraps, McValue, McCrispy, Hamburglar, Grimace, McDelivery, MyMcDonald's, Ronald McDonald, Filet-O-Fish, Egg McMuffin | Chris Kempczinski, Christopher Kempczinski, Ian Borden, Ray Kroc, Joe Erlinger, Steve Easterbrook, Jill McDonald |
+MCD | McDonald's, McDonalds, McD's, McD, McDonald | Big Mac, Happy Meal, McNuggets, McNugget, McFlurry, McMuffin, Quarter Pounder, Golden Arches, CosMc's, McRib, McCafe, Snack Wrap, Snack Wraps, McValue, McCrispy, Hamburglar, Grimace, McDelivery, MyMcDonald's, Ronald McDonald, Filet-O-Fish, Egg McMuffin | Chris Kempczinski, Christopher Kempczinski, Ian Borden, Ray Kroc, Joe Erlinger, Steve Easterbrook, Jill McDonald |
 SBUX | Starbucks | Frappuccino, Teavana, Pumpkin Spice | Brian Niccol, Howard Schultz, Laxman Narasimhan, Cathy Smith |
 CMG | Chipotle, Chipotle Mexican Grill | | Scott Boatwright |
 YUM | Yum! Brands, Yum Brands, Yum | KFC, Taco Bell, Pizza Hut | David Gibbs, Chris Turner |
@@ -180,7 +180,7 @@ ORDINARY = _set("""abbott activision acrobat adobe aladdin alexa allergan alphab
     packaging international nucor steel vulcan martin match twitter block roku pinterest snap zillow carnival royal norwegian southwest
     alaska spirit frontier hertz avis key regions truist fifth huntington comerica people state northern ally synchrony equity host
     welltower ventas iron crown sun waste republic cintas rollins copart fair moody's nasdaq global cboe match paramount fox news
-    live nation interpublic omnicom electronic take""")
+    live nation interpublic omnicom electronic take mcdonald mcd""")
 """Names that are words as well: they count as names only when written as names are, with a capital."""
 
 UNCLEAR = _set("Target Block Square Progressive Chase Cat Travelers Dow Ford Discover Linde Citi Visa Berkshire")
@@ -245,6 +245,7 @@ def names_of(ticker: str, company: str) -> tuple[str, ...]:
         words = core.split()
         if not known and len(words) > 1 and words[0].lower() not in COMMON_FIRST and len(words[0]) > 3:
             found.append(words[0])
+    found += [name.replace(" & ", " ") for name in found if " & " in name]
     return tuple(dict.fromkeys(found))
 
 

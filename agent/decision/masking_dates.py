@@ -144,7 +144,7 @@ _ORD = r"(?:st|nd|rd|th|ST|ND|RD|TH)"
 _QUOTE = "['’‘]"
 _WHOLE = r"(?!\d|%|[.,:]\d)"  # what stands before is all of the number
 _NO_COUNT = r"(?![\w%‰]|[.,:]\d|\s?(?:percent|per cent|million|billion|trillion|bps|basis)\b)"
-_END = r"(?=[EAFPe]?(?![A-Za-z0-9%]|\.\d|,\d{3}(?!\d)))"  # 2025E is an estimate for 2025
+_END = r"(?=[EAFPe]?(?![A-Za-z0-9%]|\.\d|,\d{3}(?!\d))|[A-Z][a-z])"  # 2025E is an estimate for 2025; 2025Key lost its space
 _PERIOD = r"(?:F?Q[1-4]|[1-4]Q|F?H[12]|[12]H)"
 
 _PATTERNS = {  # a form is tried before those below it

@@ -25,10 +25,10 @@ _HIDDEN = re.compile("[\u00ad\u200b\u200c\u200d\u2060\ufeff]")  # characters tha
 _BROKEN_QUOTE = re.compile("â\x80[\x98\x99]|â€[™˜]")  # a quotation mark read in the wrong encoding
 _ACCESSION = re.compile(r"(?<!\d)\d{10}-\d\d-\d{6}(?!\d)")  # begins with the number of the company at SEC
 _AMPERSAND = re.compile(r"\s*&\s*")
-_INSIDE = re.compile(r"[\s_\-‐‑–.]{1,3}|['’‘ʼ´`]")  # what may stand between the pieces of a name
-_ADDRESS_BEFORE = tuple("@#/._")
-_ADDRESS_AFTER = re.compile(r"\.(?:com|net|org|co|io)\b|,?\s+(?:inc|corp|corporation|company|co|plc|ltd)\b")
-_MONEY_BEFORE = tuple("$€£¥.,:#")
+_INSIDE = re.compile(r"[\s_\-‐‑–.!/*]{1,3}|['’‘ʼ´`]")  # what may stand between the pieces of a name
+_NAME_BEFORE = tuple("@#/._")
+_NAME_AFTER = re.compile(r"\.(?:com|net|org|co|io)\b|['’]s\b|,?\s+(?:inc|corp|corporation|company|co|plc|ltd)\b")
+_MONEY_BEFORE = tuple("$€£¥.,:")
 _NUMBER_GOES_ON = re.compile(r"[.,]?\d|\s?%")
 _EXCHANGE = re.compile(
     r"(?:[$#]|\b(?:NYSE(?:\s?(?:Arca|American))?|N(?:asdaq|ASDAQ)(?:G[SM]|CM)?|AMEX|CBOE|OTC\w*|TSX|LSE|[Tt]icker|[Ss]ymbol|TICKER)\W{1,4}"
@@ -59,6 +59,18 @@ class _Entry(NamedTuple):
     capitals: frozenset[int]
 
 
+class _Begins(dict[str, bool]):
+    """Whether a name or ticker can begin with a piece, remembered: most pieces of a text were seen before."""
+
+    def __init__(self, heads: set[str], names: set[str]) -> None:
+        super().__init__()
+        self.heads, self.names = heads, names
+
+    def __missing__(self, piece: str) -> bool:
+        low = piece.lower()
+        return self.setdefault(piece, low in self.heads or low[:-1] in self.names)
+
+
 def key(name: str) -> str:
     """What two ways of writing a name have in common."""
     return re.sub(rf"[^0-9{_SMALL}]", "", name.lower().replace("&", "and"))
@@ -74,7 +86,6 @@ class Names:
         for ticker, token in tickers.items():
             self._back.setdefault(token, ticker)
         self._tickers = {ticker: token for ticker, token in tickers.items() if ticker.isalnum()}
-        self._small = {ticker.lower() for ticker in self._tickers}
         self._guarded = {t for t in self._tickers if len(t) == 1 or t in TICKER_WORDS or (len(t) == 2 and t in loose)}
         dotted = (Written(ticker, token, True) for ticker, token in tickers.items() if not ticker.isalnum())
         for written in (*dotted, *names):
@@ -82,18 +93,18 @@ class Names:
             self._back.setdefault(written.token, written.name)
         parts = ((name, entry.breaks | entry.capitals) for name, entries in self._names.items() for entry in entries)
         self._heads = {*self._names, *(name[:end] for name, ends in parts for end in ends)}
+        self._begins = _Begins(self._heads | {ticker.lower() for ticker in self._tickers}, set(self._names))
 
     def found(self, text: str) -> Iterator[Found]:
         """Every name in ``text``, in order. ``text`` is as ``clean`` leaves it."""
-        pieces, end = list(_PIECES.finditer(text)), 0
-        words = [piece[0].lower() for piece in pieces]
-        for n, word in enumerate(words):
-            if word in self._heads or word in self._small or word[:-1] in self._names:
-                piece = pieces[n]
-                if piece.start() < end or (piece[0] in KINDS and _MASKED_TAIL.match(text, piece.end())):
+        end = 0
+        for piece in _PIECES.finditer(text):
+            if self._begins[piece[0]]:
+                if piece.start() < end or _is_masked(text, piece):
                     continue
-                hit = self._ticker(text, piece[0], piece.start(), piece.end()) or self._name(text, pieces, n)
-                if hit is not None:
+                ticker = self._ticker(text, piece[0], piece.start(), piece.end())
+                name = self._name(text, piece.start())
+                if hit := name if ticker is None or (name and name.end > ticker.end) else ticker:  # CVS, but CVS Health
                     end = hit.end
                     yield hit
 
@@ -129,14 +140,14 @@ class Names:
             return Found(start, end, self._tickers[upper])
         return None
 
-    def _name(self, text: str, pieces: list[re.Match[str]], first: int) -> Found | None:
-        """The longest name that begins with a piece."""
-        start, end, spelled = pieces[first].start(), pieces[first].start(), ""
+    def _name(self, text: str, start: int) -> Found | None:
+        """The longest name that begins at ``start``."""
+        end, spelled = start, ""
         breaks: list[tuple[int, str]] = []
         best: Found | None = None
-        for piece in pieces[first:]:
+        for piece in _PIECES.finditer(text, start):
             gap = text[end : piece.start()]
-            if not _joins(gap):
+            if not _joins(gap) or _is_masked(text, piece):
                 break
             if gap:
                 breaks.append((len(spelled), piece[0][0]))
@@ -199,6 +210,11 @@ def _entry(written: Written) -> _Entry:
     return _Entry(written, frozenset(breaks), frozenset(capitals))
 
 
+def _is_masked(text: str, piece: re.Match[str]) -> bool:
+    """Whether a piece is what the model sees instead of a name."""
+    return piece[0] in KINDS and bool(_MASKED_TAIL.match(text, piece.end()))
+
+
 def _joins(gap: str) -> bool:
     """Whether pieces with ``gap`` between them can be one name."""
     return not gap or bool(_INSIDE.fullmatch(gap)) or bool(_AMPERSAND.fullmatch(gap))
@@ -218,14 +234,14 @@ def _is_written(text: str, start: int, end: int, written: Written) -> bool:
     said, before = text[start:end], text[start - 1 : start]
     if text[end : end + 1].isdigit() and said[-1].isdigit():
         return False
-    if said[0].isdigit() and (before in _MONEY_BEFORE or before.isupper() or _NUMBER_GOES_ON.match(text, end)):
+    if said[0].isdigit() and len(said) < 4 and (before in _MONEY_BEFORE or before.isupper() or _NUMBER_GOES_ON.match(text, end)):
         return False  # $737, $3M, 737.5, K737
     if not written.exact:
         return True
     letters = _letters(said)
     if letters == _letters(written.name) or (len(letters) > 2 and letters.isupper()):
         return True
-    return letters.islower() and (before in _ADDRESS_BEFORE or bool(_ADDRESS_AFTER.match(text, end)))
+    return letters.islower() and (before in _NAME_BEFORE or bool(_NAME_AFTER.match(text, end)))
 
 
 def _letters(text: str) -> str:
