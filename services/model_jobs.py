@@ -224,8 +224,11 @@ def _timed(job: _Job) -> Any:
 # -------------------------------------------------------------------------------------------------------------------- probes
 
 
-def probe(name: str, base_url: str = "", *, clock: Callable[[], float] = time.monotonic) -> Probe:
-    """Begin to find out how a model can be asked (``Backend.warm_up``), or join the probe that is under way. Raises SpecError, Unavailable."""
+def probe(name: str, base_url: str = "", *, anew: str = "", clock: Callable[[], float] = time.monotonic) -> Probe:
+    """Begin to find out how a model can be asked (``Backend.warm_up``), or join the probe that is under way. Raises SpecError, Unavailable.
+
+    ``anew``: the model's digest; what earlier probes found out about it is forgotten first.
+    """
     model, url = ollama_pull.model_name(name), models.address(base_url)
     key = (url, model.casefold())
     with _lock:
@@ -234,6 +237,8 @@ def probe(name: str, base_url: str = "", *, clock: Callable[[], float] = time.mo
             return _timed(known)
         plug: Any = BACKENDS.load("ollama")
         notes = models.model_notes()
+        for old in [each for each in notes.items(models.ABILITIES) if anew and anew in each]:
+            notes.forget(models.ABILITIES, old)
         backend = plug(checked("ollama", plug, {"model": model, "base_url": url}), notes=notes)
         job = _Job(Probe(model=model), clock)
         _put(_probes, key, job)

@@ -209,7 +209,7 @@ def _abilities(model: Model) -> None:
     again = "Probe again" if model.abilities else "Probe it now"
     if st.button(again, key="models_probe", icon=":material/science:", help="Loads the model, then asks a handful of small questions."):
         try:
-            model_jobs.probe(model.name, models_servers.at())
+            model_jobs.probe(model.name, models_servers.at(), anew=model.digest if model.abilities else "")
         except RecollectError as error:
             page.banner(error)
             return

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from agent.errors import SpecError, Unavailable
 from agent.llm import pulls as pulling
 from agent.llm.ollama_shelf import moment
-from services import model_jobs, models
+from agent.spec import RunSpec
+from services import model_jobs, models, runs
 from services.settings import settings
 from tests.stand_ins.ollama_server import Answer, Fault, Model, OllamaStandIn, Pull
 from tests.stand_ins.openai_server import Fault as OpenAIFault
@@ -423,3 +424,28 @@ def test_a_probe_of_a_model_that_cannot_chat_says_so(server):
     until(lambda: (model_jobs.probed("nomic-embed-text", server.url) or model_jobs.Probe(model="")).state != "running")
     found = model_jobs.probed("nomic-embed-text", server.url)
     assert found is not None and found.state == "failed" and "cannot chat" in found.reason and found.cure
+
+
+def test_a_probe_anew_asks_the_model_again_and_a_second_one_does_not(server):
+    def finished() -> int:
+        until(lambda: (model_jobs.probed("qwen3:8b", server.url) or model_jobs.Probe(model="")).state == "done", within_s=30)
+        return len(server.chats)
+
+    model_jobs.probe("qwen3:8b", server.url)
+    first = finished()
+    assert first > 0 and models.installed(server.url)[0].abilities
+    model_jobs.probe("qwen3:8b", server.url)
+    until(lambda: not any(thread.name == "probe qwen3:8b" for thread in threading.enumerate()))
+    assert finished() == first, "what is known is not asked again"
+    model_jobs.probe("qwen3:8b", server.url, anew=server.find("qwen3:8b").digest)
+    until(lambda: not any(thread.name == "probe qwen3:8b" for thread in threading.enumerate()), within_s=30)
+    assert finished() == 2 * first
+
+
+def test_a_model_that_a_waiting_run_needs_is_named_before_it_is_deleted(server):
+    window = {"start": "2022-01-18", "end": "2022-02-15"}
+    spec = {"name": "Needs it", "tickers": ["DMAUR"], "test": window, "backend": "ollama", "backend_options": {"model": "QWEN3:8b"}}
+    helped = {**spec, "name": "Helped", "backend": "rules", "backend_options": {}, "helper": {"options": {"model": "qwen3:8b"}}}
+    for data in (spec, helped):
+        runs.create(RunSpec.read(data))
+    assert sorted(models.busy_with("qwen3:8b")) == ["Helped", "Needs it"] and models.busy_with("other:1b") == []
