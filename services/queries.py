@@ -517,7 +517,8 @@ def source_items(run_id: str, ticker: str, memory: Memory) -> tuple[News | Filin
         return ()
     seen = record(run_id, ticker, memory.born).observation
     wanted = {*memory.sources, memory.document_id}
-    return tuple(item for item in (*seen.news, *seen.filings) if item.id in wanted)
+    items: list[News | Filing] = [*seen.news, *seen.filings]
+    return tuple(item for item in items if item.id in wanted)
 
 
 def _line(spec: RunSpec, rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:

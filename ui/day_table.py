@@ -84,8 +84,9 @@ def table(days: pd.DataFrame) -> None:
         if rows:
             pickers.write(day=order[rows[0]], step=None)
 
+    shown = _shown(days)
     st.dataframe(
-        _shown(days),
+        shown,
         key="days_table",
         on_select=picked,
         selection_mode="single-row",
@@ -93,7 +94,7 @@ def table(days: pd.DataFrame) -> None:
         height=min(HEIGHT, 38 + 35 * max(1, len(days))),
         alt="One row per day: decision, evidence, order, outcome and cost",
         placeholder="",
-        column_order=ORDER,
+        column_order=[name for name in ORDER if name != "asked" or (shown["asked"] != "").any()],
         column_config={
             "day": st.column_config.TextColumn("Day", pinned=True, width=90),
             "decision": st.column_config.TextColumn("Decision", pinned=True, width=95),

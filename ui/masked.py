@@ -49,10 +49,16 @@ def mask_of(view: RunView) -> Mask | None:
 
 def wording(view: RunView, day: date) -> Wording:
     """The switch of a masked run, drawn here, and the way it stands; nothing is drawn for a run that hides nothing."""
-    if not view.spec.masking.on:
+    hiding = view.spec.masking
+    if not hiding.on:
         return PLAIN
-    hidden = ", ".join(words for name, words in HIDDEN.items() if getattr(view.spec.masking, name))
+    hidden = _listed([words for name, words in HIDDEN.items() if getattr(hiding, name)])
     mask = mask_of(view)
+    if not (hiding.names or hiding.dates):
+        text.plain(
+            f"This run hid {hidden} from the model: in prompts and answers a price is a share of the first close, which stands as 100."
+        )
+        return PLAIN
     if mask is None:
         text.plain(f"This run hid {hidden} from the model. Its mapping cannot be read, so prompts and answers stay as the model saw them.")
         return PLAIN
@@ -62,7 +68,11 @@ def wording(view: RunView, day: date) -> Wording:
             f"This run hid {hidden} from the model. Prompts, thoughts and answers are shown letter by letter as they were sent and said."
         )
         return PLAIN
-    text.plain(
-        "Prompts, thoughts and answers are shown translated back: names, dates and prices of the market stand where the model saw others."
-    )
+    back = _listed([words for name, words in HIDDEN.items() if name != "prices" and getattr(hiding, name)])
+    rest = " Prices stay as the model saw them, with the first close as 100." if hiding.prices else ""
+    text.plain(f"Translated back: the market's own {back} stand where the model saw others.{rest}")
     return Wording(say=lambda words: mask.undo(words, on=day), translated=True)
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

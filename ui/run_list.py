@@ -100,13 +100,13 @@ def _config() -> dict:
     column = st.column_config
     return {
         "status": column.TextColumn("Status", pinned=True, width=118),
-        "name": column.TextColumn("Name", width=190),
+        "name": column.TextColumn("Name", width=170),
         "tickers": column.TextColumn("Tickers", width=120),
         "window": column.TextColumn("Test window", width=172),
         "decided by": column.TextColumn("Decided by", width=120, help="The model, or the rules or strategy without one."),
         "return": column.NumberColumn("Return", format="percent", width=76, help="After costs, over the test window."),
         "marks": column.TextColumn(
-            "Marks", width=150, help="What to know before comparing the return: too few decisions, cut prompts, known days, no model."
+            "Marks", width=235, help="What to know before comparing the return: too few decisions, cut prompts, known days, no model."
         ),
         "benchmark": column.NumberColumn("Buy and hold", format="percent", width=96, help="Same tickers, capital, costs and first fill."),
         "excess": column.NumberColumn("Difference", format="percent", width=88, help="Return minus buy and hold."),

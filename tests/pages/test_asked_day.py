@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from agent.decision.masking import Mask
 from agent.decision.options import Masking
 from agent.records import Completion, LeftOut, ModelCall, Segment
 from services import queries, runs
@@ -119,6 +121,21 @@ def test_a_masked_run_shows_first_what_the_model_saw_and_says_where_the_mapping_
     at = open_page("days", run=run, ticker=TICKER, day=str(day), step="asked~answered")
     assert "hid tickers and company names from the model. Its mapping cannot be read" in words(at)
     assert "◐ masked" in badges(at)
+
+
+def test_a_masked_run_shows_both_what_the_model_saw_and_the_markets_words(changed: Any, open_page: OpenPage) -> None:
+    hiding = Masking(names=True, prices=True)
+    mask = Mask.make(hiding, companies={TICKER: "Aurelion Storage"}, first_close={TICKER: 50.0}, seed=1)
+    hidden = mask.text(f"{TICKER} grows")
+    assert TICKER not in hidden
+    said = call(text=json.dumps({"summary": hidden}))
+    run, day = changed(spec={"masking": hiding}, provenance={"masking": mask.model_dump(mode="json")}, calls=(said,), segments=SEGMENTS)
+    here = {"run": run, "ticker": TICKER, "day": str(day), "step": "answered"}
+    seen = words(open_page("days", **here))
+    assert hidden in seen and f"{TICKER} grows" not in seen and "letter by letter as they were sent and said" in seen
+    market = words(open_page("days", **here, words="market"))
+    assert f"{TICKER} grows" in market and hidden not in market
+    assert "Prices stay as the model saw them" in market, "what is not translated is not claimed to be"
 
 
 def test_an_answer_from_the_cache_and_the_way_it_was_bound_stand_beside_it(changed: Any, open_page: OpenPage) -> None:
