@@ -30,7 +30,8 @@ _CLOSES = ">\uff1e\ufe65\u203a\u276f\u276d\u2771\u27e9\u232a\u3009\u00bb\u226b\u
 _MANY_OPEN = re.compile(rf"[{_OPENS}](?: ?[{_OPENS}])+|[\u226a\u22d8\u2aa1\u2af7]")
 _MANY_CLOSE = re.compile(rf"[{_CLOSES}](?: ?[{_CLOSES}])+|[\u226b\u22d9\u2aa2\u2af8]")
 _ANGLE = re.compile(r"(?<=[ ])([<>])(?==? ?[$€£]?\d)|[<>]")  # the first branch stays: "a margin < 12 %"; no token has spaces in it
-_BRACKETS = str.maketrans("[]\uff3b\uff3d\u3010\u3011\u27e6\u27e7", "()()()()")
+_SQUARE_OPEN = re.compile("[\\[\uff3b\u3010\u27e6]")
+_SQUARE_CLOSE = re.compile("[\\]\uff3d\u3011\u27e7]")
 _LABEL = re.compile(r"\[( ?/? ?[A-Za-z_]{1,24} ?\d{0,9} ?)\]")
 
 
@@ -52,11 +53,17 @@ def short_name(text: str, *, limit: int = NAME_CHARACTERS) -> str:
 def clean(text: str, *, limit: int = TEXT_CHARACTERS, json: bool = False) -> str:
     """One line of at most ``limit`` characters without structure. ``json``: brackets stay, except around what looks like a label."""
     cut = len(text) > limit
-    text = _BROKEN.sub("\ufffd", _UNSEEN.sub("", text[: 2 * limit]))
+    text = text[: 2 * limit]
+    plain = text.isascii()
+    text = _BROKEN.sub("\ufffd", text if plain else _UNSEEN.sub("", text))
     text = "\n".join(" ".join(line.split()) for line in text.splitlines())  # all kinds of line ends: no role hides behind an odd one
-    text = _HEADING.sub("", _LOUD_ROLE.sub(r"\1 -", _ROLE.sub(r"\1 -", text)))
-    text = " ".join(text.split())
-    text = _LABEL.sub(r"(\1)", text) if json else text.translate(_BRACKETS)
-    text = _MANY_CLOSE.sub("›", _MANY_OPEN.sub("‹", text))
-    text = _ANGLE.sub(lambda found: found[1] or ("‹" if found[0] == "<" else "›"), text)
+    if ":" in text or "\uff1a" in text:
+        text = _LOUD_ROLE.sub(r"\1 -", _ROLE.sub(r"\1 -", text))
+    text = " ".join((_HEADING.sub("", text) if "#" in text else text).split())
+    if not plain or "[" in text or "]" in text:
+        text = _LABEL.sub(r"(\1)", text) if json else _SQUARE_CLOSE.sub(")", _SQUARE_OPEN.sub("(", text))
+    if not plain or "<" in text or ">" in text:
+        text = _MANY_CLOSE.sub("›", _MANY_OPEN.sub("‹", text))
+    if "<" in text or ">" in text:
+        text = _ANGLE.sub(lambda found: found[1] or ("‹" if found[0] == "<" else "›"), text)
     return text[: limit - 2].rstrip() + " …" if cut or len(text) > limit else text

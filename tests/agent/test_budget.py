@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -282,13 +282,15 @@ def test_fifty_memories_are_fitted_in_a_few_milliseconds_and_three_builds() -> N
         calls.append(1)
         return build(some)
 
+    budget = window(2500)
+
     def once() -> float:
         calls.clear()
-        began = perf_counter()
-        fit(facts, window(2500), counted, purpose="decide")
-        return perf_counter() - began
+        began = process_time()
+        fit(facts, budget, counted, purpose="decide")
+        return process_time() - began
 
-    assert min(once() for _ in range(8)) < 0.015  # about 4 ms on an idle machine; three times that where others work too
+    assert min(once() for _ in range(8)) < 0.01  # about 3 ms on an idle machine; more where others heat the processor too
     assert len(calls) <= 3
 
 
