@@ -17,6 +17,7 @@ from agent.errors import SpecError
 from commands.data import app as market
 from commands.data import parts
 from commands.models import app as shelf
+from commands.prompts import app as wording
 from commands.words import Json, emit, say, spoken
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: small products on a busy machine are several times slower on two threads
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 
 app.add_typer(market, name="data")
+app.add_typer(wording, name="prompts")
 app.add_typer(shelf, name="models")
 
 

@@ -51,6 +51,11 @@ class DecisionAnswer(_Answer):
     invalidation: str = Field(max_length=SUMMARY_CHARACTERS)
     summary: str = Field(max_length=SUMMARY_CHARACTERS)
 
+    @field_validator("symbol", "as_of", "character", mode="before")
+    @classmethod
+    def _trimmed(cls, value: Any) -> Any:
+        return value.strip() if isinstance(value, str) else value
+
     @field_validator("action", "expected_direction", mode="before")
     @classmethod
     def _folded(cls, value: Any) -> Any:

@@ -6,32 +6,67 @@ code ever looks past a close. A test day decides. In both, credit goes to the me
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from pydantic import BaseModel
 
 from agent.decision.ask import Asked, ask
-from agent.decision.digest import character_query, day_query, filing_drafts, news_draft
+from agent.decision.budget import Built, Fitting
+from agent.decision.digest import character_query, day_query, drafts_of
+from agent.decision.digest_ask import digest_request, read_digest
 from agent.decision.parse import read_decision, read_lessons, read_study
 from agent.decision.prompt import decide_request, lessons_request, study_request
 from agent.decision.schema import LessonsAnswer
-from agent.llm.base import JudgedDecision, LessonFacts, MemoryFact, Request, Situation, StudyFacts, TextFact
+from agent.errors import DecisionError
+from agent.llm.base import (
+    Backend,
+    Budget,
+    DigestFacts,
+    JudgedDecision,
+    LessonFacts,
+    MemoryFact,
+    Message,
+    OnChunk,
+    Situation,
+    StudyFacts,
+    TextFact,
+)
 from agent.memory.bank import Draft
 from agent.portfolio.limits import CHARACTERS, resolve_character
-from agent.records import DayRecord, Decision, MemoryKind, ModelCall, Observation, Outcome, Recall, Segment, Study, Thought
+from agent.records import (
+    DayRecord,
+    Decision,
+    LeftOut,
+    MemoryKind,
+    ModelCall,
+    Observation,
+    Outcome,
+    Purpose,
+    Recall,
+    Segment,
+    Study,
+    Thought,
+)
+from agent.spec import RunSpec
 from agent.strategies.base import Setup, Today
 
 NEW_YORK = ZoneInfo("America/New_York")  # dates of texts are shown as their readers saw them
 NEWS_SHOWN = 12
 FILING_CHARACTERS = 9000  # all new filing text of one day in the prompt; every part is in memory as chunks
 LESSON_IMPORTANCE = 80.0
+RULES_CHARACTERS = 8_000  # rules, prices, position, figures, and an answer quoted back when it cannot be used
+NEWS_CHARACTERS = 700
+MEMORY_CHARACTERS = 1_300
+HELPED = ("digest", "lessons")  # what the helper model does; a study teaches memory what the decisions rest on, so it is not among them
+F = TypeVar("F", Situation, StudyFacts, LessonFacts, DigestFacts)
 
 
 @dataclass
@@ -42,6 +77,7 @@ class _Notes:
     warnings: list[str] = field(default_factory=list)
     lessons: list[str] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 class MemoryAgent:
@@ -58,6 +94,13 @@ class MemoryAgent:
         self._open: dict[str, dict[str, Any]] = {}
         self._judged: list[dict[str, Any]] = []
         self._since_lessons = 0
+        self._learnt: dict[str, Budget] = {}  # model's role -> the room as a refusal has proved it
+
+    @staticmethod
+    def longest_question(spec: RunSpec) -> int:
+        """Characters of the longest question that a run can put: what the window is sized to."""
+        recalled = sum(layer.top_k for layer in spec.memory.layers)
+        return RULES_CHARACTERS + FILING_CHARACTERS + NEWS_SHOWN * NEWS_CHARACTERS + recalled * MEMORY_CHARACTERS
 
     # ------------------------------------------------------------------------------------------------------------- the day
 
@@ -69,7 +112,7 @@ class MemoryAgent:
             self._learn(outcome, seen.cutoff)
         study = self._study(seen, notes) if today.phase == "train" else None
         self.bank.settle()
-        self.bank.remember([*map(news_draft, seen.news), *(draft for filing in seen.filings for draft in filing_drafts(filing))])
+        self._take_in(seen, notes)
         character = resolve_character(self.spec.profile.character, seen.recent_equity)
         query = day_query(seen) if self.spec.memory.query == "day" else character_query(character)
         recalls = tuple(self._dated(recall) for recall in self.bank.recall(query))
@@ -88,15 +131,23 @@ class MemoryAgent:
             memory_events=self.bank.drain(),
             live=self.bank.live(),
             lessons=tuple(notes.lessons),
+            left_out=tuple(notes.left_out),
             warnings=tuple(notes.warnings),
-            carry={"open": dict(self._open), "judged": list(self._judged), "since_lessons": self._since_lessons},
+            carry=self._carry(),
         )
+
+    def _carry(self) -> dict[str, Any]:
+        carried: dict[str, Any] = {"open": dict(self._open), "judged": list(self._judged), "since_lessons": self._since_lessons}
+        if self._learnt:
+            carried["learnt"] = {role: budget.model_dump(mode="json") for role, budget in self._learnt.items()}
+        return carried
 
     def resume(self, last: DayRecord) -> None:
         self._previous = (last.observation, last.thought.recalls)
         carry = last.thought.carry
         self._open, self._judged = dict(carry.get("open", {})), list(carry.get("judged", []))
         self._since_lessons = carry.get("since_lessons", 0)
+        self._learnt = {role: Budget.model_validate(budget) for role, budget in carry.get("learnt", {}).items()}
 
     def vectors(self, ids: Sequence[int]) -> Mapping[int, np.ndarray]:
         return self.bank.vectors(ids)
@@ -106,27 +157,102 @@ class MemoryAgent:
     def _decide(self, seen: Observation, recalls: Sequence[Recall], character: str, notes: _Notes) -> Decision:
         if seen.bar is None:
             return Decision(abstained="no price for this session", provenance="abstained", character=character)
-        situation = self._situation(seen, recalls, character)
-        request, segments = decide_request(situation, times=self._times(seen, recalls), seed=self._seed(seen.session))
-        notes.segments += segments
-        asked = self._ask(request, partial(read_decision, situation=situation), seen.session, notes)
+        build = partial(decide_request, times=self._times(seen, recalls), seed=self._seed(seen.session), prompts=self.setup.prompts)
+        situation = self._masked(self._situation(seen, recalls, character))
+        asked = self._ask("decide", situation, build, lambda text, facts: read_decision(text, facts), seen.session, notes)
         if asked.answer is None:
             notes.warnings.append(f"no decision: {asked.reason}")
             return Decision(abstained=asked.reason, provenance="abstained", character=character)
         decision = asked.answer.model_copy(update={"provenance": asked.provenance})
+        if self.setup.mask is not None:
+            decision = self.setup.mask.undo_decision(decision, on=seen.session)
         self.bank.cite(decision.cited)
         self._reflect(seen, decision)
         if decision.action != "hold":
             self._open[str(seen.session)] = _stances(decision)
         return decision
 
-    def _ask(self, request: Request, judge: Callable[[str], Any], session: date, notes: _Notes) -> Asked:
-        listen = None
-        if self.setup.on_chunk is not None:
-            listen = partial(self.setup.on_chunk, self.setup.ticker, session, request.purpose)
-        asked = ask(self.backend, request, judge, on_chunk=listen, cancelled=self.setup.cancelled)
+    def _ask(
+        self, purpose: Purpose, facts: Any, build: Callable[..., Any], judge: Callable[[str, Any], Any], session: date, notes: _Notes
+    ) -> Asked:
+        """Put a question that fits into the window; once more and shorter where the server says or shows that it did not."""
+        role, backend, budget = self._role(purpose)
+        try:
+            fitting = Fitting(facts, budget, lambda shown: self._guarded(build(shown)), purpose=purpose)
+        except DecisionError as error:  # not even the rules and the position fit: nothing is asked
+            return Asked(None, (), str(error))
+        asked = ask(
+            backend,
+            fitting.request,
+            lambda text: judge(text, fitting.facts),
+            budget=fitting.fitted.budget,
+            on_chunk=self._listener(session, purpose),
+            cancelled=self.setup.cancelled,
+            shorten=fitting.shorten,
+        )
+        if fitting.fitted.budget is not None and fitting.fitted.budget != budget:
+            self._learnt[role] = fitting.fitted.budget  # what a refusal has proved holds for the days to come
         notes.calls += asked.calls
+        notes.segments += fitting.fitted.segments
+        notes.left_out += fitting.fitted.left_out
         return asked
+
+    def _listener(self, session: date, purpose: Purpose) -> OnChunk | None:
+        listen = self.setup.on_chunk
+        return None if listen is None else partial(listen, self.setup.ticker, session, purpose)
+
+    def _role(self, purpose: Purpose) -> tuple[str, Backend, Budget | None]:
+        """Who answers, and how much room the question has."""
+        if purpose in HELPED and self.setup.helper is not None:
+            return "helper", self.setup.helper, self._learnt.get("helper") or self.setup.helper_budget()
+        return "decision", self.backend, self._learnt.get("decision") or self.setup.budget()
+
+    # ------------------------------------------------------------------------------------------------------------ masking
+
+    def _masked(self, facts: F) -> F:
+        """The facts as the model may see them."""
+        mask = self.setup.mask
+        if mask is None:
+            return facts
+        how = {Situation: mask.situation, StudyFacts: mask.study, LessonFacts: mask.lessons, DigestFacts: mask.digest}
+        return how[type(facts)](facts)  # type: ignore[index,operator,no-any-return]
+
+    def _plain(self, text: str, on: date) -> str:
+        """What the model wrote, in the market's words."""
+        return self.setup.mask.undo(text, on=on) if self.setup.mask is not None else text
+
+    def _guarded(self, built: Built) -> Built:
+        """Behind the mask once more: an original that slipped through is blotted out before anything is sent."""
+        mask, (request, segments) = self.setup.mask, built
+        left = mask.found("\n".join(message.content for message in request.messages)) if mask is not None else ()
+        if not left:
+            return built
+        messages = tuple(Message(role=m.role, content=_blotted(m.content, left)) for m in request.messages)
+        kept = tuple(segment.model_copy(update={"text": _blotted(segment.text, left)}) for segment in segments)
+        return request.model_copy(update={"messages": messages}), kept
+
+    # ------------------------------------------------------------------------------------------------------------ reading
+
+    def _take_in(self, seen: Observation, notes: _Notes) -> None:
+        """What became readable goes to memory; texts that are too long as digests."""
+        how = self.spec.digest
+        asks = how.mode == "model"
+        _, backend, _ = self._role("digest")
+        found = drafts_of(seen, how, summarise=partial(self._summary, seen, notes) if asks else None, digested_by=backend.model)
+        notes.warnings += found.warnings
+        self.bank.remember(found.drafts)
+
+    def _summary(self, seen: Observation, notes: _Notes, facts: DigestFacts) -> str | None:
+        """A model's digest of one text; None where it gave none that can be trusted."""
+        build = partial(
+            digest_request,
+            seed=self._seed(seen.session),
+            available_at=seen.cutoff,
+            prompts=self.setup.prompts,
+            budget=self._role("digest")[2],
+        )
+        asked = self._ask("digest", self._masked(facts), build, read_digest, seen.session, notes)
+        return None if asked.answer is None else self._plain(asked.answer, seen.session)
 
     def _seed(self, session: date) -> int:
         """One seed per (run seed, ticker, day), so that a resumed run asks the same."""
@@ -219,24 +345,30 @@ class MemoryAgent:
         move = seen.price.return_1
         label = "buy" if move > 0 else "sell" if move < 0 else "hold"
         character = resolve_character(self.spec.profile.character, before.recent_equity)
-        facts = StudyFacts(situation=self._situation(before, recalls, character), move=move, label=label)
-        request, segments = study_request(facts, times=self._times(before, recalls), seed=self._seed(before.session), known=seen.cutoff)
-        notes.segments += segments
-        asked = self._ask(request, partial(read_study, facts=facts), seen.session, notes)
+        facts = self._masked(StudyFacts(situation=self._situation(before, recalls, character), move=move, label=label))
+        build = partial(
+            study_request,
+            times=self._times(before, recalls),
+            seed=self._seed(before.session),
+            known=seen.cutoff,
+            prompts=self.setup.prompts,
+        )
+        asked = self._ask("study", facts, build, read_study, seen.session, notes)
         if asked.answer is None:
             notes.warnings.append(f"{before.session} taught nothing: {asked.reason}")
             return Study(session=before.session, move=move, label=label, summary="", abstained=asked.reason)  # type: ignore[arg-type]
         answer = asked.answer
+        summary = self._plain(answer.summary, before.session)
         study = Study(
             session=before.session,
             move=move,
             label=label,  # type: ignore[arg-type]
-            summary=answer.summary,
+            summary=summary,
             supporting=tuple(answer.supporting),
             opposing=tuple(answer.opposing),
         )
         self._credit_study(study)
-        text = f"{before.session}: the next session brought {move:+.2%}. {answer.summary}"
+        text = f"{before.session}: the next session brought {move:+.2%}. {summary}"
         self._keep(seen, "immediate_reflection", f"study:{before.session}", f"Study of {before.session}", text)
         return study
 
@@ -260,14 +392,13 @@ class MemoryAgent:
             return
         facts = LessonFacts(ticker=seen.ticker, session=seen.session, judged=tuple(map(self._judged_fact, self._judged)))
         times = [datetime.fromisoformat(item["known"]) if "known" in item else seen.cutoff for item in self._judged]
-        request, segments = lessons_request(facts, known=max(times), seed=self._seed(seen.session) + 1)
-        notes.segments += segments
-        asked = self._ask(request, partial(read_lessons, facts=facts), seen.session, notes)
+        build = partial(lessons_request, known=max(times), seed=self._seed(seen.session) + 1, prompts=self.setup.prompts)
+        asked = self._ask("lessons", self._masked(facts), build, read_lessons, seen.session, notes)
         self._since_lessons, self._judged = 0, []
         if asked.answer is None:
             notes.warnings.append(f"no lessons: {asked.reason}")
             return
-        notes.lessons += _lesson_lines(asked.answer)
+        notes.lessons += [self._plain(line, seen.session) for line in _lesson_lines(asked.answer)]
         if notes.lessons:
             text = f"Lessons of {seen.session}. " + " ".join(notes.lessons)
             self._keep(
@@ -351,3 +482,8 @@ def _stances(decision: Decision) -> dict[str, Any]:
 def _lesson_lines(answer: LessonsAnswer) -> list[str]:
     lines = [f"When {lesson.condition}: {lesson.action}. Evidence: {lesson.evidence}." for lesson in answer.lessons]
     return [*lines, f"Calibration: {answer.calibration}"] if lines and answer.calibration else lines
+
+
+def _blotted(text: str, words: Sequence[str]) -> str:
+    """``words`` made unreadable wherever they stand."""
+    return re.sub("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)), "[hidden]", text, flags=re.IGNORECASE)
