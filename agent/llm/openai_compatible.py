@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.errors import DecisionError, PromptTooLong, Unavailable
 from agent.llm.base import Budget, Cancelled, Chunk, Health, NoNotes, Notes, OnChunk, Request, Stopped
+from agent.llm.cases import bound
 from agent.llm.ollama import CHARACTERS_LIMIT, CLOSE_COUNT, PROSE, split_thinking
 from agent.llm.ollama_server import count, raise_if_unwell, unwell
 from agent.llm.ollama_wire import OFTEN, POLL_S, Failure, TookTooLong, is_loopback, plain
@@ -78,6 +79,10 @@ class OpenAICompatibleOptions(BaseModel):
     max_tokens: int = Field(default=2048, ge=1, le=131_072, description="Longest answer in tokens, thinking included.")
     window: int = Field(
         default=0, ge=0, le=4_194_304, description="Tokens for question and answer together, where the server does not say; 0 = unknown."
+    )
+    bind: Literal["form", "rules"] = Field(
+        default="form",
+        description="form: the answer keeps to its schema; rules: to the rules between its fields too, in coarse steps (for very small models).",
     )
     think: Literal["as served", "off", "on"] = Field(
         default="as served", description="Ask vLLM, SGLang or llama.cpp to switch a model's thinking off or on; thinking costs max_tokens."
@@ -477,9 +482,9 @@ class OpenAICompatibleBackend:
             on_chunk(Chunk(fresh=True))
             on_chunk(Chunk(text=text, thinking=thinking))
         tokens = {"prompt_tokens": _counted(answer.usage, "prompt_tokens"), "answer_tokens": _counted(answer.usage, "completion_tokens")}
-        bound = way.name
+        kept_to = way.name
         if way.structured == "json_object with schema" and not fits(text, request.answer_schema):
-            bound = "json"  # the server took the schema and paid no heed to it
+            kept_to = "json"  # the server took the schema and paid no heed to it
             self._descend(way, "response_format", "the answer did not keep to the schema")
         self._learn_tokens(asked.url, request, tokens["prompt_tokens"])
         return Completion(
@@ -487,12 +492,17 @@ class OpenAICompatibleBackend:
             thinking=thinking,
             backend="openai_compatible",
             model=self.model,
-            way=bound,
+            way=kept_to,
             server_version=server,
             done_reason="stop" if answer.finish in ENDS else answer.finish,
             options=self._recorded(body, way, answer, **tokens),
             **tokens,
         )
+
+    def _schema(self, request: Request, way: _Way) -> dict[str, Any]:
+        """What the answer is bound to; a server that does not even take bounds takes no alternatives."""
+        plainly = self.options.bind == "form" or way.structured == "json_schema without bounds"
+        return request.answer_schema if plainly else bound(request)
 
     def _learn_tokens(self, url: str, request: Request, counted: int | None) -> None:
         """Keep what the server counted, for the budget of the next run."""
@@ -517,7 +527,7 @@ class OpenAICompatibleBackend:
             "temperature": options.temperature,
             "top_p": options.top_p,
             way.limit: options.max_tokens,
-            "response_format": response_format(way.structured, request.purpose, request.answer_schema),
+            "response_format": response_format(way.structured, request.purpose, self._schema(request, way)),
         }
         if options.think != "as served":
             body["chat_template_kwargs"] = {"enable_thinking": options.think == "on"}
@@ -532,6 +542,8 @@ class OpenAICompatibleBackend:
         """Every option of the call, the rung of the ladder, what was refused, who answered and what it cost."""
         sent = {name: value for name, value in body.items() if name not in ("model", "messages", "response_format", "stream_options")}
         found: dict[str, Any] = {**sent, "stream": body.get("stream", False), "structured": way.structured, **answer.about}
+        if self.options.bind != "form":
+            found["bind"] = self.options.bind
         if way.refused:
             found["refused"] = dict(way.refused)
         if found.get("answered_by") == self.model:

@@ -41,6 +41,7 @@ from agent.llm.openai_wire import Garbled, Key, Listed, Passage, Serving, addres
 from agent.records import DayRecord
 from services import wiring
 from services.settings import settings
+from tests.contracts.test_backends import decide
 from tests.stand_ins.ollama_server import obedient
 from tests.stand_ins.openai_server import PAGE, Answer, Fault, OpenAIStandIn, schema_brain
 from tests.toy import CALENDAR, build, toy_spec
@@ -347,6 +348,45 @@ def test_a_server_that_takes_a_schema_and_pays_no_heed_to_it_is_found_out() -> N
     assert [done.options["structured"] for done in (first, second)] == ["json_object with schema", "json_object"]
     assert [done.way for done in (first, second)] == ["json", "json"]
     assert "did not keep to the schema" in second.options["refused"]["json_object with schema"]
+
+
+@pytest.fixture
+def llama() -> Iterator[OpenAIStandIn]:
+    """The server of llama-cpp-python, as it was met in tests/real."""
+    listed = {"id": "tiny.gguf", "object": "model", "owned_by": "me", "permissions": []}
+    with OpenAIStandIn(models=[listed], dialect="llama_cpp_python", window=3000, name="uvicorn") as running:
+        yield running
+
+
+def test_llama_cpp_python_is_bound_by_a_schema_beside_json_object(llama: OpenAIStandIn) -> None:
+    done = backend(llama, model="").complete(question())
+    assert (done.way, done.options["structured"], done.prompt_tokens) == ("schema", "json_object with schema", None)
+    assert llama.chats[-1].body["response_format"] == {"type": "json_object", "schema": SCHEMA} and len(llama.chats) == 4
+
+
+def test_a_stream_that_ends_without_a_word_is_asked_once_more_as_a_whole_for_the_reason(llama: OpenAIStandIn) -> None:
+    notes = NoNotes()
+    one = backend(llama, model="", retries=0, notes=notes)
+    one.complete(question())
+    asked = len(llama.chats)
+    with pytest.raises(PromptTooLong, match="maximum context length is 3000") as caught:
+        one.complete(question("x" * 20_000))
+    assert (caught.value.counted, caught.value.window) == (5004, 3000)
+    assert [bool(seen.body.get("stream")) for seen in llama.chats[asked:]] == [True, False]
+    assert one.complete(question()).options["stream"] is True  # the next question streams again
+    budget = backend(llama, model="", window=9000, notes=notes).warm_up()["budget"]
+    assert budget["measured"] and budget["characters_per_token"] == pytest.approx(4 * 0.97, abs=0.01)  # learnt from the refusal
+
+
+def test_bound_to_the_rules_the_schema_offers_alternatives_and_a_server_that_takes_none_gets_the_form() -> None:
+    request = decide()
+    with OpenAIStandIn(brain=lambda body: obedient({"format": request.answer_schema, "messages": []})) as server:
+        one = backend(server, bind="rules")
+        assert one.complete(request).options["bind"] == "rules"
+        assert "anyOf" in server.chats[-1].body["response_format"]["json_schema"]["schema"]
+        server.dialect = "openai"
+        assert one.complete(request).options["structured"] == "json_schema without bounds"
+        assert "anyOf" not in server.chats[-1].body["response_format"]["json_schema"]["schema"]
 
 
 @pytest.mark.parametrize(("dialect", "way"), [("plain", "schema"), ("openai", "schema"), ("deepseek", "schema"), ("old", "free")])

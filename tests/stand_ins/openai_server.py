@@ -64,7 +64,13 @@ TEXT_FAULTS: dict[str, Callable[[str], str]] = {
     "think_leak": lambda text: f'<think>\nPerhaps {{"verdict": "no"}}? No.\n</think>\n\n{text}',
     "html_in_answer": lambda text: text.replace('": "', '": "<script>alert(1)</script>', 1),
 }
-DIALECTS = ("plain", "openai", "deepseek", "lmstudio", "mistral", "old")
+DIALECTS = ("plain", "openai", "deepseek", "lmstudio", "mistral", "old", "llama_cpp_python")
+# What llama_cpp.server 0.3.36 answers with status 500, word for word but for the path in it.
+ONLY_OBJECTS = (
+    "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'msg': \"Input should be 'text' or "
+    "'json_object'\", 'input': 'json_schema', 'ctx': {'expected': \"'text' or 'json_object'\"}}\n\n  File \"/opt/llama_cpp/server/app.py\", "
+    "line 376, in create_chat_completion\n    POST /v1/chat/completions"
+)
 
 
 def refusal(dialect: str, body: dict[str, Any]) -> tuple[int, Any] | None:
@@ -92,6 +98,8 @@ def refusal(dialect: str, body: dict[str, Any]) -> tuple[int, Any] | None:
             if name in body:
                 found = {"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted", "input": body}
                 return 422, {"detail": [found]}
+    if dialect == "llama_cpp_python" and kind == "json_schema":
+        return 500, {"error": {"message": ONLY_OBJECTS, "type": "internal_server_error", "param": None, "code": None}}
     if dialect == "old" and kind:
         return 400, {"object": "error", "message": "response_format is not supported", "type": "BadRequestError", "code": 400}
     return None
@@ -167,7 +175,8 @@ class OpenAIStandIn:
 
 def schema_brain(body: dict[str, Any]) -> str:
     """The smallest answer to the schema that was sent; of a decision, a consistent one."""
-    schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema")
+    form = body.get("response_format") or {}
+    schema = (form.get("json_schema") or {}).get("schema") or form.get("schema")
     return obedient({**body, "format": schema})
 
 
@@ -255,10 +264,14 @@ class _Handler(BaseHTTPRequestHandler):
         if refused := refusal(here.dialect, body):
             self._json(*refused)
             return
-        if not any(entry.get("id") == body["model"] for entry in here.models):
+        known = here.dialect == "llama_cpp_python"  # it answers to any name with the one model it has
+        if not known and not any(entry.get("id") == body["model"] for entry in here.models):
             self._json(404, {"error": _openai(f"The model `{body['model']}` does not exist.", "model", "model_not_found")})
             return
         tokens = math.ceil(sum(len(message["content"]) for message in body["messages"]) / CHARACTERS_PER_TOKEN)
+        if tokens > here.window and here.dialect == "llama_cpp_python":
+            self._too_long(tokens, body)
+            return
         if tokens + body.get("max_tokens", 0) > here.window:
             words = f"This model's maximum context length is {here.window} tokens and your request has {tokens} input tokens."
             self._json(400, {"error": _openai(words, None, "context_length_exceeded")})
@@ -279,6 +292,25 @@ class _Handler(BaseHTTPRequestHandler):
             choice = {"index": 0, "message": message, "finish_reason": answer.finish}
             self._json(200, {"object": "chat.completion", "model": body["model"], "choices": [choice], "usage": usage})
 
+    def _too_long(self, tokens: int, body: dict[str, Any]) -> None:
+        """As llama_cpp.server: 400 with all figures, but to one who streams status 200, and then not a word."""
+        if body.get("stream"):
+            self._begin_stream()
+            self._hang_up()
+            return
+        answer, window = body.get("max_tokens", 0), self.stand_in.window
+        words = (
+            f"This model's maximum context length is {window} tokens. However, you requested {tokens + answer} tokens "
+            f"({tokens} in the messages, {answer} in the completion). Please reduce the length of the messages or completion."
+        )
+        self._json(400, {"error": _openai(words, "messages", "context_length_exceeded")})
+
+    def _begin_stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
     def _fails_at_once(self, fault: Fault) -> bool:
         if fault.kind.isdigit():
             status = int(fault.kind)
@@ -297,10 +329,7 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _stream(self, answer: Answer, usage: Any, fault: Fault | None, seen: Seen) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
+        self._begin_stream()
         kind, after = (fault.kind, fault.after) if fault else ("", -1)
         deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
         deltas += [{answer.reasoning_field: piece} for piece in self._pieces(answer.thinking)]
@@ -319,7 +348,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "drop_at_end":
             self._hang_up()
             return
-        if (seen.body.get("stream_options") or {}).get("include_usage"):
+        counts = self.stand_in.dialect != "llama_cpp_python"  # it takes the wish for a count and pays no heed to it
+        if counts and (seen.body.get("stream_options") or {}).get("include_usage"):
             self._event({"choices": [], "usage": usage}, seen, odd=kind)
         if kind != "no_done":
             self._raw(b"data: [DONE]\n\n")
