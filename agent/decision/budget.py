@@ -30,6 +30,7 @@ REASK_SHARE = 8  # one part in so many of the room is kept for a second question
 REASK_LEAST, REASK_MOST = 200, 700  # tokens: the sentence and the error always fit; more than a short answer is not quoted
 ANSWER_UNKNOWN = 1024  # tokens, where a server refused a question that nobody had limited
 MARGIN = 0.97  # a corrected ratio is taken a little lower than proved, since no two texts are alike
+LEAST_RATIO = 0.5  # characters per token: fewer has no vocabulary, whatever a server counts
 LEAST_CORRECTION = 0.9  # and always so much lower that the next question is shorter
 
 
@@ -109,7 +110,7 @@ def corrected(budget: Budget, problem: PromptTooLong, *, estimated: int) -> Budg
     window = min(budget.window, problem.window) if problem.window else budget.window
     true = max(problem.counted or 0, window) if problem.cut else problem.counted or 0
     proved = estimated / true * MARGIN if true and estimated else 1.0
-    ratio = budget.characters_per_token * min(LEAST_CORRECTION, proved)
+    ratio = max(min(LEAST_RATIO, budget.characters_per_token), budget.characters_per_token * min(LEAST_CORRECTION, proved))
     return budget.model_copy(update={"window": window, "characters_per_token": ratio, "measured": True})
 
 

@@ -304,6 +304,8 @@ def test_a_refusal_proves_the_ratio_and_a_cut_at_least_that_it_was_too_much() ->
     assert smaller.window == 2048 and smaller.characters_per_token == pytest.approx(3.6)
     silent = corrected(budget, PromptTooLong("too long"), estimated=2000)
     assert silent.characters_per_token == pytest.approx(3.6)
+    absurd = corrected(budget, PromptTooLong("too long", counted=10**9, window=4096), estimated=2000)
+    assert absurd.characters_per_token == 0.5
 
 
 def test_a_shortened_question_replaces_what_was_fitted_before() -> None:
