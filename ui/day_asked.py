@@ -140,12 +140,17 @@ def _bound_facts(call: ModelCall, main: str) -> list[tuple[str, str]]:
     found = call.completion
     if found is None:
         return []
-    facts = [(f"answer bound by: {text.label(found.way)}", "blue")] if found.way else []
+    facts = [(f"answer bound by: {way_words(found.way)}", "blue")] if found.way else []
     if found.cached:
         facts.append(("from the answer cache", "violet"))
     if main and found.model != main:
         facts.append((f"asked of the second model, {text.label(found.model)}", "gray"))
     return facts
+
+
+def way_words(way: str) -> str:
+    """A way as people read it: a free answer is bound by nothing."""
+    return "nothing, found in free text" if way == "free" else text.label(way)
 
 
 def _asked_facts(call: ModelCall) -> str:
@@ -244,15 +249,19 @@ def answered(calls: Sequence[ModelCall], *, wording: Wording = PLAIN) -> None:
     said, parsed = wording.say(call.completion.text), _parsed(call.completion.text)
     if parsed is None:
         text.plain("The answer is not JSON; this is every character of it:")
-        text.block(said or "(empty)", height=360)
+        text.block(said or "(empty)", height=_height(said))
         return
     view = st.segmented_control(
         "View", ["Parsed", "Raw"], default="Parsed", required=True, key="_answer_view", label_visibility="collapsed"
     )
     if view == "Raw":
-        text.block(said, height=360)
+        text.block(said, height=_height(said))
     else:
         text.block(json.dumps(_told(parsed, wording), indent=2, ensure_ascii=False), height=420)
+
+
+def _height(said: str) -> int | str:
+    return 360 if len(said) > 800 else "content"
 
 
 def _parsed(body: str) -> object | None:
@@ -280,7 +289,7 @@ def _call_facts(call: ModelCall) -> list[tuple[str, str]]:
         ]
         if found.prompt_tokens is not None:
             facts.append((f"{found.prompt_tokens:,} tokens in, {found.answer_tokens or 0:,} out", "gray"))
-        facts += [(f"bound by: {found.way}", "blue")] if found.way else []
+        facts += [(f"bound by {way_words(found.way)}", "blue")] if found.way else []
         if found.cached:
             facts.append(("from the answer cache", "violet"))
         if call.cut_to is not None:

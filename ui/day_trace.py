@@ -192,7 +192,7 @@ def _answered_gist(record: DayRecord) -> str:
     bad = sum(bool(call.error) for call in calls)
     main = calls[day_asked.last_decisive(calls)].completion
     parts = ["valid at the first try" if not bad else f"{bad} of {len(calls)} could not be used"]
-    parts += [f"bound by {main.way}"] if main and main.way else []
+    parts += [f"bound by {day_asked.way_words(main.way)}"] if main and main.way else []
     parts += ["from the answer cache"] if main and main.cached else []
     return ", ".join([*parts, f"{sum(call.ms for call in calls):,.0f} ms"])
 

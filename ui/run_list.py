@@ -81,7 +81,7 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
             "name": [text.clean(name, longest=120) for name in frame["name"]],
             "tickers": [text.clean(names, longest=80) for names in frame["tickers"]],
             "window": [f"{start} → {end}" for start, end in zip(frame["test_start"], frame["test_end"], strict=True)],
-            "marks": ["  ".join(map(cards.mark_text, found)) for found in frame["marks"]],
+            "marks": ["  ".join(cards.mark_text(mark).replace("the model's ", "") for mark in found) for found in frame["marks"]],
             "decided by": [text.clean(model, longest=60) for model in frame["model"]],
             **{name: pd.to_numeric(frame[name]) for name in ("return", "benchmark", "excess", "sharpe", "coverage", "seed")},
             "equity": list(frame["equity"]),

@@ -164,7 +164,7 @@ def _prompts(form: Form) -> None:
     form.data["prompts"] = form.choose(
         "prompts", "Prompts", names, value=given, help="The wording of the questions. The run keeps its own copy.", words=words
     )
-    page.link("prompts", "Look at the prompts, copy or edit them", icon="→", set=form.data["prompts"])
+    page.link("prompts", "Look at the prompts", icon="→", set=form.data["prompts"])
     form.place("prompts")
     try:
         prompts.get(form.data["prompts"])
