@@ -43,9 +43,10 @@ def replay(run: str, *, on_day: OnDay | None = None, store: RunStore | None = No
     recorded = list(store.records(run))
     if not recorded:
         raise SpecError(f"run {run} has no recorded day to replay", field="run")
-    calls = (call for record in recorded for call in record.thought.calls)
-    backend = RecordedBackend(calls, label=view.model_label, model=str(view.provenance.get("backend", {}).get("model", "")))
-    wired = wire(view.spec, answers=backend, before=view.provenance)
+    calls = [call for record in recorded for call in record.thought.calls]
+    names = {"decision": view.provenance.get("backend", {}), "helper": view.provenance.get("helper", {})}
+    answers = {role: RecordedBackend(calls, label=view.model_label, model=str(known.get("model", ""))) for role, known in names.items()}
+    wired = wire(view.spec, answers=answers, before=view.provenance)
     settle(view.spec, wired, before=view.provenance)
     fresh = trade(wired.market, view.spec, strategies=wired.strategies, calendar=wired.calendar, run=run)
     equal = 0

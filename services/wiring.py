@@ -209,10 +209,10 @@ def wire(
     run: str = "",
     hooks: Hooks | None = None,
     where: Settings | None = None,
-    answers: Backend | None = None,
+    answers: Mapping[str, Backend] | None = None,
     before: Mapping[str, Any] | None = None,
 ) -> Wired:
-    """Live objects for a run, new or resumed. ``answers`` stands in for all its models (a replay). ``before``: the provenance of a run
+    """Live objects for a run, new or resumed. ``answers`` ("decision", "helper") stands in for its models (a replay). ``before``: the provenance of a run
     that has begun: its templates and its mask are used again, whatever has become of the files."""
     where, hooks = where or settings(), hooks or Hooks()
     when = calendar(spec)
@@ -221,8 +221,8 @@ def wire(
     options(spec.strategy, plug, spec.strategy_options)
     before = before or {}
     asks = plug.needs_model
-    thinker = (answers or _remembering(backend(spec), spec, where)) if asks else None
-    second = (answers or _remembering(helper(spec), spec, where)) if asks and spec.helper else None
+    thinker = (answers["decision"] if answers else _remembering(backend(spec), spec, where)) if asks else None
+    second = (answers["helper"] if answers else _remembering(helper(spec), spec, where)) if asks and spec.helper else None
     wording = _wording(spec, before) if asks else None
     mask = _mask(spec, shop, before) if asks and spec.masking.on else None
     budgets: dict[str, Budget] = {}

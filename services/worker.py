@@ -25,7 +25,6 @@ from services.wiring import Hooks, Wired, provenance, source, wire
 from storage.chroma_index import ChromaIndex, flush_outbox, reconcile
 from storage.run_store import RunStore, Status
 
-COVERAGE_FLOOR = 0.95  # below this share of days with a decision a run fails: agent.md section 4
 FLUSH_EVERY = 50  # records between two visits to the vector index
 LIVE_EVERY_S = 0.25
 OnRecord = Callable[[DayRecord, int, int], None]
@@ -203,10 +202,10 @@ def _changed(store: RunStore, run: str, wired: Wired, last: Mapping[str, DayReco
 
 def _verdict(figures: dict[str, Any]) -> tuple[Status, str]:
     coverage = figures.get("coverage")
-    if coverage is not None and coverage < COVERAGE_FLOOR:
+    if coverage is not None and coverage < queries.ENOUGH_COVERAGE:
         return "failed", (
-            f"the model gave a usable decision on {coverage:.0%} of the test days; at least {COVERAGE_FLOOR:.0%} are needed. "
-            f"Most often: {figures.get('abstained_mostly', '')[:300]}. All days are kept for inspection, but the figures are no result."
+            f"the model gave a usable decision on {coverage:.0%} of the test days; at least {queries.ENOUGH_COVERAGE:.0%} are needed. "
+            f"Most often: {figures.get('abstained_mostly', '')[:300].rstrip('. ')}. All days are kept for inspection, but the figures are no result."
         )
     return "done", ""
 
