@@ -16,13 +16,14 @@ import threading
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.errors import DecisionError, PromptTooLong, Unavailable
-from agent.llm.base import Budget, Cancelled, Chunk, Health, NoNotes, Notes, OnChunk, Request, Stopped
+from agent.llm.base import Budget, Cancelled, Chunk, DigestFacts, Health, Message, NoNotes, Notes, OnChunk, Request, Stopped
 from agent.llm.cases import bound
 from agent.llm.ollama import CHARACTERS_LIMIT, CLOSE_COUNT, PROSE, split_thinking
 from agent.llm.ollama_server import count, raise_if_unwell, unwell
@@ -54,6 +55,26 @@ ENDS = ("stop", "eos", "eos_token", "end_turn")  # how servers say that the mode
 PASSING = ("error", "abort", "insufficient_system_resource")  # ends that are the server's fault (OpenRouter, vLLM, DeepSeek)
 BOUNDS = ("minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "pattern")
 ABILITIES = "abilities"  # kind of the notes about how a model is asked
+TRIAL_TOKENS = 512  # longest answer to the question that settles the way, thinking included
+TRIAL_FORM: dict[str, Any] = {  # every kind of bound that the schemas of a run have, since each is refused somewhere
+    "type": "object",
+    "properties": {
+        "verdict": {"type": "string", "enum": ["rise", "fall"]},
+        "strength": {"type": "integer", "minimum": 0, "maximum": 10},
+        "sources": {"type": "array", "items": {"type": "string", "enum": ["N1", "N2"]}, "minItems": 1, "maxItems": 2},
+        "why": {"type": "string", "minLength": 1, "maxLength": 80},
+    },
+    "required": ["verdict", "strength", "sources", "why"],
+    "additionalProperties": False,
+}
+TRIAL = (
+    Message(role="system", content="You judge news about a company. Answer with one JSON object and nothing else."),
+    Message(
+        role="user",
+        content="[N1] The company sold more than ever before. [N2] A warehouse burnt down.\nWill its share price rise or fall? Keys: verdict "
+        "(rise or fall), strength (0 to 10), sources (a list of N1 and N2), why (a few words).",
+    ),
+)
 LOADING_S = 1.0  # between two questions to a server that is loading its model
 SHOWN = 200  # models listed in the details of a check
 
@@ -317,7 +338,10 @@ class OpenAICompatibleBackend:
         return self._judged(url, key, serving)
 
     def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What is known about the model and its server, how it will be asked and how long a question may be. Raises Unavailable."""
+        """What is known about the model and its server, how it will be asked and how long a question may be. Raises Unavailable.
+
+        A model that was never asked on this server is asked one small question, so that the way is settled before the first day.
+        """
         raise_if_unwell(self.check())
         url, key = resolve(self.options.base_url), Key(self.options.api_key_env)
         try:
@@ -330,9 +354,12 @@ class OpenAICompatibleBackend:
         version = " ".join(part for part in (serving.server, running.version) if part)
         self._known_as = f"{url} {self.model} {version}"
         kept = before or {}
-        noted = kept.get("asked") or self._notes.read(ABILITIES, self._known_as)
-        with self._lock:
-            self._way = _Way.read(noted) or self._way
+        noted = [_Way.read(kept.get("asked")), _Way.read(self._notes.read(ABILITIES, self._known_as))]
+        if known := [way for way in (*noted, self._way) if way and (way.refused or way in noted)]:
+            with self._lock:
+                self._way = max(known, key=lambda way: (way.rung, len(way.refused)))
+        else:
+            self._try_out()
         return {
             "backend": "openai_compatible",
             "model": self.model,
@@ -347,6 +374,17 @@ class OpenAICompatibleBackend:
             "asked": self._way.noted(),
             **self._budget(running.window or found.context_length, kept.get("budget")),
         }
+
+    def _try_out(self) -> None:
+        """Descend to what the server takes with a question that costs next to nothing; its answer does not matter. Raises Unavailable."""
+        small = self.options.model_copy(update={"model": self.model, "max_tokens": min(TRIAL_TOKENS, self.options.max_tokens)})
+        trial = OpenAICompatibleBackend(small, backoff_s=self._backoff_s)
+        facts = DigestFacts(ticker="", kind="trial", published=date(2000, 1, 1), text="")
+        with contextlib.suppress(DecisionError):  # no form of answer makes a model finish
+            trial.complete(Request(purpose="digest", messages=TRIAL, answer_schema=TRIAL_FORM, facts=facts))
+        with self._lock:
+            self._way = trial._way
+            self._notes.write(ABILITIES, self._known_as, self._way.noted())
 
     def _budget(self, listed: int | None, kept: Any) -> dict[str, Any]:
         """The room of a question, that of an interrupted run if there is one; nothing where no window is known."""

@@ -419,14 +419,36 @@ def test_the_next_run_begins_on_the_rung_that_worked_until_the_server_changes() 
 
 def test_a_resumed_run_is_asked_as_it_began(server: OpenAIStandIn) -> None:
     server.dialect = "openai"
-    first = backend(server)
-    before = first.warm_up()
-    first.complete(question())
-    late = first.warm_up(before={**before, "asked": first._way.noted()})
+    before = backend(server).warm_up()
+    asked = len(server.chats)
     again = backend(server)
-    assert again.warm_up(before=late)["asked"] == late["asked"]
+    assert again.warm_up(before=before)["asked"] == before["asked"]
     again.complete(question())
-    assert "temperature" not in server.chats[-1].body and len(server.chats) == 5
+    assert "temperature" not in server.chats[-1].body and len(server.chats) == asked + 1
+
+
+def test_the_way_is_settled_before_the_first_day_with_one_small_question() -> None:
+    notes = NoNotes()
+    with OpenAIStandIn(dialect="openai") as server:
+        known = backend(server, notes=notes).warm_up()
+        assert known["asked"]["structured"] == "json_schema without bounds" and known["asked"]["limit"] == "max_completion_tokens"
+        assert server.chats[-1].body["max_completion_tokens"] == 512
+        asked = len(server.chats)
+        assert backend(server, notes=notes).warm_up()["asked"] == known["asked"] and len(server.chats) == asked
+
+
+@pytest.mark.parametrize("kind", ["empty", "prose", "invalid_json"])
+def test_an_answer_to_the_small_question_that_is_no_good_stops_no_run(server: OpenAIStandIn, kind: str) -> None:
+    server.fail(kind)
+    assert backend(server).warm_up()["way"] == "schema"
+
+
+def test_a_key_that_is_refused_stops_a_run_before_its_first_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    with OpenAIStandIn() as server:  # as OpenRouter, whose list of models needs no key
+        server.always = Fault("401")
+        with pytest.raises(Unavailable, match="refuses the key in OPENAI_API_KEY"):
+            backend(server).warm_up()
 
 
 @pytest.mark.parametrize(
@@ -848,7 +870,7 @@ def test_check_and_warm_up_say_what_is_served(server: OpenAIStandIn) -> None:
     assert health.ok and health.cure == "" and "serves my-model by vllm, window 32768 tokens" in health.message
     known = backend(server).warm_up()
     assert (known["model"], known["owned_by"], known["context_length"], known["server"]) == ("my-model", "vllm", 32_768, "stand-in")
-    assert known["base_url"] == server.url and not server.chats
+    assert known["base_url"] == server.url and len(server.chats) == 1  # one small question settles the way
     json.dumps(known)
 
 

@@ -180,6 +180,12 @@ def schema_brain(body: dict[str, Any]) -> str:
     return obedient({**body, "format": schema})
 
 
+def _named(entry: dict[str, Any], model: str) -> bool:
+    """Whether a listed model answers to this name."""
+    names = {str(entry.get("id") or entry.get("name")), *entry.get("aliases", [])}
+    return model.casefold() in {name.removeprefix("models/").casefold() for name in names}
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -265,7 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(*refused)
             return
         known = here.dialect == "llama_cpp_python"  # it answers to any name with the one model it has
-        if not known and not any(entry.get("id") == body["model"] for entry in here.models):
+        if not known and not any(_named(entry, body["model"]) for entry in here.models):
             self._json(404, {"error": _openai(f"The model `{body['model']}` does not exist.", "model", "model_not_found")})
             return
         tokens = math.ceil(sum(len(message["content"]) for message in body["messages"]) / CHARACTERS_PER_TOKEN)
