@@ -15,7 +15,7 @@ from functools import cached_property
 
 from agent.decision import aliases
 from agent.decision.masking_dates import Shift
-from agent.decision.masking_names import Names, Written, clean, key
+from agent.decision.masking_names import Names, Written, key
 from agent.decision.options import Masking
 from agent.errors import SpecError
 from agent.llm.base import DigestFacts, JudgedDecision, LessonFacts, MemoryFact, Situation, StudyFacts, TextFact
@@ -23,6 +23,7 @@ from agent.records import Decision, Figure, PriceState, Reason, Record
 
 REBASED = 100.0  # a ticker's first close, as the model sees it
 SHORTEST_ALIAS = 2
+BLOT = "[hidden]"
 
 
 class Mask(Record):
@@ -159,15 +160,31 @@ class Mask(Record):
         )
 
     def found(self, text: str) -> tuple[str, ...]:
-        """Originals that still stand in ``text``: empty where the mask holds. Names of other companies are not looked for, nor are
-        years and days without their year, which numbers can look like."""
-        found: list[str] = []
+        """Originals that still stand in ``text``: empty where the mask holds. Not looked for are names of other companies, and
+        what a number of the prompt can look like: years alone, days without their year, products that are numbers (737)."""
+        text, spans = self._left(text)
+        return tuple(dict.fromkeys(text[start:end] for start, end in spans))
+
+    def blotted(self, text: str) -> str:
+        """``text`` with everything that ``found`` reports made unreadable, and only where it stands as that."""
+        text, spans = self._left(text)
+        pieces, done = [], 0
+        for start, end in spans:
+            if start >= done:
+                pieces += [text[done:start], BLOT]
+                done = end
+        return "".join([*pieces, text[done:]])
+
+    def _left(self, text: str) -> tuple[str, list[tuple[int, int]]]:
+        """``text`` as it is searched, and where originals stand in it, in order."""
+        spans: list[tuple[int, int]] = []
         if self.masking.names:
-            text = clean(text)
-            found += [text[hit.start : hit.end] for hit in self._names.found(text) if not hit.token.startswith("PEER")]
+            text = self._names.ready(text)
+            hits = ((hit.start, hit.end) for hit in self._names.found(text) if not hit.token.startswith("PEER"))
+            spans += [(start, end) for start, end in hits if not text[start:end].isdigit()]
         if self.masking.dates:
-            found += self.shift.found(text)
-        return tuple(dict.fromkeys(found))
+            spans += self.shift.found(text)
+        return text, sorted(spans)
 
     # -------------------------------------------------------------------------------------------------------------- the parts
 

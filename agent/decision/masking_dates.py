@@ -18,7 +18,7 @@ from agent.records import Record
 
 CYCLE_YEARS, CYCLE_DAYS = 28, 10_227  # 1,461 weeks; true of all years from 1901 to 2099
 GUARDED, AHEAD = 5, 15  # years before the run that count as its own; years after it that keep their distance
-UNKNOWN = (date(2015, 1, 1), date(2026, 12, 31))  # where nobody says which days the run is about
+UNKNOWN = (date(2020, 1, 1), date(2026, 12, 31))  # where nobody says which days the run is about
 OLDEST = 1800  # 4 digits below are no year: a count is likelier
 
 FULL = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
@@ -65,12 +65,12 @@ class Shift(Record):
         """A masked ``text`` with its true dates. ``on``: the true day it is from."""
         return _moved(text, _Back(self, on))
 
-    def found(self, text: str) -> Iterator[str]:
-        """Whole dates, months and quarters of the run's years in ``text``; years alone might be counts and are not reported."""
+    def found(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where whole dates, months and quarters of the run's years stand in ``text``; years alone might be counts and are left out."""
         way = _There(self, None)
         for match in _matches(text):
             if (year := _year_of(match, way)) is not None and (year >= self.guard):
-                yield match[0]
+                yield match.span()
 
 
 class _There:

@@ -37,6 +37,9 @@ _EXCHANGE = re.compile(
 _SHARES = re.compile(r"\s+(?:[Ss]hares?|[Ss]tock|common|[Cc]alls|[Pp]uts|[Dd]ividend)\b")
 
 
+STUBBORN = 6  # letters of a name that is looked for inside words too; shorter ones are parts of words
+
+
 class Written(NamedTuple):
     """One name as it may stand in a text. ``exact``: it is a word as well, so its letters must be as given."""
 
@@ -95,8 +98,30 @@ class Names:
         self._heads = {*self._names, *(name[:end] for name, ends in parts for end in ends)}
         self._begins = _Begins(self._heads | {ticker.lower() for ticker in self._tickers}, set(self._names))
 
+        spelled: dict[str, list[str]] = {}
+        for name, entries in self._names.items():
+            for written in (entry.written for entry in entries):
+                if len(name) >= STUBBORN and not written.exact and written.token.startswith("COMPANY"):
+                    spelled.setdefault(name, []).append(written.name)
+        self._stubborn = {name: _inside_words(ways) for name, ways in spelled.items()}
+
+    def ready(self, text: str) -> str:
+        """``text`` as it is searched: cleaned, and names of companies set apart from words that run into them (theboeing, BOEINGDEAL)."""
+        text = clean(text)
+        low = key(text)
+        for name, inside in self._stubborn.items():
+            if name in low:
+                text = inside.sub(self._apart, text)
+        return text
+
+    def _apart(self, match: re.Match[str]) -> str:
+        text, start, end = match.string, match.start(), match.end()
+        before = " " if text[start - 1 : start].isalnum() else ""
+        after = " " if text[end : end + 1].isalpha() and text[end : end + 2].isalpha() and self._name(text, start) is None else ""
+        return f"{before}{match[0]}{after}"
+
     def found(self, text: str) -> Iterator[Found]:
-        """Every name in ``text``, in order. ``text`` is as ``clean`` leaves it."""
+        """Every name in ``text``, in order. ``text`` is as ``ready`` leaves it."""
         end = 0
         for piece in _PIECES.finditer(text):
             if self._begins[piece[0]]:
@@ -110,7 +135,7 @@ class Names:
 
     def text(self, text: str) -> str:
         """``text`` with every name masked; what was glued to a name stands apart from it."""
-        text = _ACCESSION.sub("(accession number)", clean(text))
+        text = _ACCESSION.sub("(accession number)", self.ready(text))
         pieces, end, glued = [], 0, False
         for hit in self.found(text):
             left = " " if end < hit.start and text[hit.start - 1].isalnum() else ""
@@ -184,6 +209,12 @@ class Names:
         if original in self._guarded and not _stands_as_ticker(match.string, match.start(), match.end()):
             original = f"${original}"  # bare, it would be taken for a word and shown to the model again
         return original + rest
+
+
+def _inside_words(ways: Iterable[str]) -> re.Pattern[str]:
+    """A name in any of its spellings, whatever stands beside it."""
+    parts = ([re.escape(part) for part in re.findall(r"[^\W_]+", way) if part != "and"] for way in ways)
+    return re.compile("|".join(r"[\s&.'’-]{0,3}(?:and\s)?".join(part) for part in parts), re.IGNORECASE)
 
 
 def clean(text: str) -> str:
