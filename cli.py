@@ -261,8 +261,9 @@ def runs(as_json: Json = False) -> None:
             return
         for row in frame.to_dict("records"):
             result = "" if row["return"] is None or row["return"] != row["return"] else f"{row['return']:+8.2%} vs {row['benchmark']:+8.2%}"
+            marks = f"  [{'; '.join(row['marks'])}]" if len(row["marks"]) else ""
             print(
-                f"{row['run']}  {row['status']:<11} {result:<20} {row['tickers']:<24} {row['test_start']}..{row['test_end']}  {row['model']}  {row['name']}"
+                f"{row['run']}  {row['status']:<11} {result:<20} {row['tickers']:<24} {row['test_start']}..{row['test_end']}  {row['model']}  {row['name']}{marks}"
             )
 
 

@@ -20,6 +20,7 @@ from agent.strategies import STRATEGIES
 Level = Literal["inside", "partly", "margin", "after", "unknown", "no model"]
 MARGIN_DAYS = 90  # texts about the last weeks before a cut-off go on being written, and cut-offs are stated by the month
 RULES = "rules"
+MADE_UP = "demo"
 _WORST_FIRST: tuple[Level, ...] = ("inside", "partly", "unknown", "margin", "after", "no model")
 
 
@@ -49,7 +50,12 @@ class Contamination(Record):
 
 
 def judge(spec: RunSpec, provenance: Mapping[str, Any] | None = None, *, edited: Mapping[str, Cutoff] | None = None) -> Contamination:
-    """What the models of a run knew beforehand. ``edited``: cut-offs that a person entered; None reads them from this machine."""
+    """What the models of a run knew beforehand. ``edited``: cut-offs that a person entered; None reads them from this machine.
+
+    A market that was made up is known to no model.
+    """
+    if spec.source == MADE_UP:
+        return Contamination(level="no model")
     known = tuple(_about(role, name, spec.test, edited) for role, name in _models(spec, provenance or {}))
     if not known:
         return Contamination(level="no model")

@@ -48,7 +48,15 @@ def export(run: str, out: Path, *, force: bool = False) -> dict[str, int]:
         "leaks.csv": _table(out / "leaks.csv", LEAKS, _segments(records(), known)),
     }
     figures = {name: queries.figures(run, name) for name in (queries.TOTAL, *view.spec.tickers)}
-    _json(out / "metrics.json", {"figures": figures, "coverage": view.summary.get("coverage"), "test_days": view.summary.get("test_days")})
+    _json(
+        out / "metrics.json",
+        {
+            "figures": figures,
+            "coverage": view.summary.get("coverage"),
+            "test_days": view.summary.get("test_days"),
+            "marks": queries.marks(view),
+        },
+    )
     _json(out / "leaks.json", _leaks(view, known))
     _json(out / "spec.json", view.spec.model_dump(mode="json"))
     _json(out / "manifest.json", _manifest(view, counts))
@@ -75,6 +83,7 @@ def _manifest(view: queries.RunView, counts: dict[str, int]) -> dict[str, Any]:
         "error": view.error,
         "decided_by": view.model_label,
         "note": view.note,
+        "marks": queries.marks(view),
         "fingerprint": view.spec.fingerprint(),
         "provenance": view.provenance,
         "summary": {key: value for key, value in view.summary.items() if key != "sparkline"},

@@ -12,8 +12,8 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import pairwise
+from datetime import date, datetime
+from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
 from agent.decision.options import Digest
@@ -48,17 +48,20 @@ class Digested:
 
 
 def drafts_of(seen: Observation, how: Digest, *, summarise: Summarise | None = None, digested_by: str = "") -> Digested:
-    """Everything new of the day as drafts: news in the day's order, the digest of further news, filings.
+    """Everything new as drafts: news in their order, the digest of further news of a calendar day, filings.
 
+    A flood is a matter of one calendar day: what a first session finds of the year before it is no flood.
     ``summarise`` asks the model named ``digested_by`` for one digest (mode "model"); where it gives none, or is None, the text's own
     most telling sentences are taken and a warning says so.
     """
     found = Digested()
     digester = _Digester(seen, how, summarise if how.mode == "model" else None, digested_by)
-    alone, rest = (list(seen.news), []) if how.mode == "off" else _flood(seen, how.news_per_day)
-    found.drafts.extend(map(news_draft, alone))
-    if rest:
-        found.drafts.extend(digester.news(rest, alone=bool(alone)))
+    for day, items in groupby(seen.news, key=_day):
+        of_day = list(items)
+        alone, rest = (of_day, []) if how.mode == "off" else _flood(of_day, how.news_per_day, names=_names(seen))
+        found.drafts.extend(map(news_draft, alone))
+        if rest:
+            found.drafts.extend(digester.news(rest, day, alone=bool(alone)))
     for filing in seen.filings:
         long = how.mode != "off" and len(filing.text) > how.filing_characters
         found.drafts.extend(digester.filing(filing) if long else filing_drafts(filing))
@@ -96,12 +99,12 @@ class _Digester:
             if text
         ]
 
-    def news(self, items: Sequence[News], *, alone: bool) -> list[Draft]:
+    def news(self, items: Sequence[News], day: date, *, alone: bool) -> list[Draft]:
         """One draft for many items, as old as the newest of them. ``alone``: others of the day are remembered by themselves."""
         newest = max(items, key=lambda item: (item.available_at, item.id))
         published = max(item.published_at for item in items)
         name = f"{len(items)} {'more ' if alone else ''}news"
-        text, by = self._digest("\n".join(map(_news_line, items)), f"{name} of {self.seen.session}", published)
+        text, by = self._digest("\n".join(map(_news_line, items)), f"{name} of {day}", published)
         self._warn(name, [by])
         if not text:
             return []
@@ -112,7 +115,7 @@ class _Digester:
                 title=f"Digest of {name}",
                 text=text,
                 publisher=publishers.pop() if len(publishers) == 1 else "several",
-                document_id=f"{self.seen.ticker}:news:{self.seen.session}",
+                document_id=f"{self.seen.ticker}:news:{day}",
                 source_id=newest.id,
                 event_time=published,
                 available_at=newest.available_at,
@@ -142,16 +145,20 @@ class _Digester:
             self.warnings.append(f"{name}: {of} taken from the text's own sentences, since {why}")
 
 
-def _flood(seen: Observation, most: int) -> tuple[list[News], list[News]]:
+def _day(item: News) -> date:
+    """The day on which its readers read it."""
+    return item.available_at.astimezone(NEW_YORK).date()
+
+
+def _flood(items: Sequence[News], most: int, *, names: frozenset[str]) -> tuple[list[News], list[News]]:
     """News to remember one by one, and the rest, both in the day's order; with more than ``most`` items a digest takes one place.
 
     First what names the company, then what does not, the newest first; a headline that tells what a chosen one tells comes last.
     """
-    if len(seen.news) <= most:
-        return list(seen.news), []
-    names = _names(seen)
+    if len(items) <= most:
+        return list(items), []
     ranked = sorted(
-        enumerate(seen.news),
+        enumerate(items),
         key=lambda pair: (not names.isdisjoint(_said(_news_line(pair[1]))), pair[1].available_at, pair[0]),
         reverse=True,
     )
@@ -166,8 +173,8 @@ def _flood(seen: Observation, most: int) -> tuple[list[News], list[News]]:
             chosen.append(place)
             heard.append(said)
     kept = set([*chosen, *repeated][: most - 1])
-    alone = [item for place, item in enumerate(seen.news) if place in kept]
-    return alone, [item for place, item in enumerate(seen.news) if place not in kept]
+    alone = [item for place, item in enumerate(items) if place in kept]
+    return alone, [item for place, item in enumerate(items) if place not in kept]
 
 
 def _said(text: str) -> frozenset[str]:

@@ -214,6 +214,16 @@ def test_of_a_flood_the_most_telling_items_stay_and_the_rest_is_one_digest() -> 
     assert found.warnings == []
 
 
+def test_a_year_of_news_on_the_first_day_is_no_flood() -> None:
+    """The first session reads what came before it: 200 days with two items each are remembered one by one."""
+    items = tuple(item(n, f"{TITLES[n % 15]} {n}", minutes=-n * 720) for n in reversed(range(400)))
+    found = drafts_of(seen(news=items), EXTRACT)
+    assert [draft.source_id for draft in found.drafts] == [one.id for one in items] and not any(d.digested for d in found.drafts)
+    crowded = tuple(item(n, f"{TITLES[n % 15]} {n}", minutes=-(n // 20) * 1440 - n % 20) for n in reversed(range(60)))
+    made = [draft for draft in drafts_of(seen(news=crowded), EXTRACT).drafts if draft.digested]
+    assert len(made) == 3 and len({draft.document_id for draft in made}) == 3  # three crowded days, three digests
+
+
 def test_news_that_names_the_company_stays_before_news_that_does_not_and_newer_before_older() -> None:
     found = drafts_of(seen(news=flood(15)), Digest(news_per_day=4))
     assert [draft.title for draft in found.drafts[:3]] == [TITLES[9], TITLES[12], TITLES[14]]

@@ -19,8 +19,18 @@ from services.contamination import MARGIN_DAYS, for_spec, judge
 
 
 def spec(start: str, end: str, **more: Any) -> RunSpec:
-    data = {"tickers": ["DMAUR"], "test": {"start": start, "end": end}, "backend": "ollama", "backend_options": {"model": "llama3.2:3b"}}
+    data = {
+        "source": "yahoo",
+        "tickers": ["AAPL"],
+        "test": {"start": start, "end": end},
+        "backend": "ollama",
+        "backend_options": {"model": "llama3.2:3b"},
+    }
     return RunSpec.read({**data, **more})
+
+
+def test_a_market_that_was_made_up_is_known_to_no_model():
+    assert for_spec(spec("2022-01-03", "2022-06-30", source="demo", tickers=["DMAUR"]), edited={}).level == "no model"
 
 
 def test_a_window_before_the_cutoff_is_inside_and_called_no_evidence():

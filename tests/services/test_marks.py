@@ -113,6 +113,6 @@ def test_the_library_carries_the_marks_in_each_row_and_finds_runs_by_them(store)
     ],
 )
 def test_a_model_that_may_know_the_test_days_is_a_mark(store, model, start, end, mark):
-    spec = make_spec(backend="ollama", backend_options={"model": model})
+    spec = make_spec(source="yahoo", backend="ollama", backend_options={"model": model})
     store.create(spec.model_copy(update={"test": Window(start=start, end=end)}), run_id="run-1", provenance={})
     assert queries.marks(queries.run("run-1")) == (mark,)
