@@ -91,6 +91,11 @@ def _list(items: dict[str, Any], most: int) -> dict[str, Any]:
     return {"type": "array", "items": items, "maxItems": most}
 
 
+def _whole(low: int, high: int) -> dict[str, Any]:
+    """A whole number, every allowed one listed: llama_cpp.server leaves minimum and maximum unbound, and strict modes refuse them."""
+    return {"type": "integer", "enum": list(range(low, high + 1))}
+
+
 def labels(situation: Situation) -> list[str]:
     """Every label a reason may rest on."""
     return [
@@ -115,7 +120,7 @@ def decision_schema(situation: Situation) -> dict[str, Any]:
     reason = _object(
         {
             "claim": {"type": "string", "minLength": 1, "maxLength": CLAIM_CHARACTERS},
-            "weight": {"type": "integer", "minimum": 0, "maximum": 10},
+            "weight": _whole(0, 10),
             "basis": _list({"type": "string", "enum": labels(situation)}, 6),
         }
     )
@@ -137,7 +142,7 @@ def decision_schema(situation: Situation) -> dict[str, Any]:
             "maximum": max(situation.max_weight, round(situation.weight, 4)),
         },
         "confidence": share,
-        "horizon_sessions": {"type": "integer", "minimum": 1, "maximum": 60},
+        "horizon_sessions": _whole(1, 60),
     }
     if situation.stops:
         properties["stop_loss_pct"] = {"type": "number", "minimum": 0.005, "maximum": 0.25}
