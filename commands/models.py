@@ -112,7 +112,11 @@ def check(name: Name, server: At = "", as_json: Json = False) -> None:
 
         say("  loading the model and asking it a handful of small questions …")
         model_jobs.probe(name, server)
-        found = _wait(lambda: model_jobs.probed(name, server))
+        try:
+            found = _wait(lambda: model_jobs.probed(name, server))
+        except KeyboardInterrupt:
+            model_jobs.stop_probe(name, server)
+            raise
         if as_json:
             emit(found.model_dump(mode="json"))
         if found.state != "done":

@@ -233,7 +233,7 @@ def probe(name: str, base_url: str = "", *, anew: str = "", clock: Callable[[], 
     key = (url, model.casefold())
     with _lock:
         known = _probes.get(key)
-        if known is not None and _running(known):
+        if known is not None and _running(known) and not known.stop.is_set():
             return _timed(known)
         plug: Any = BACKENDS.load("ollama")
         notes = models.model_notes()
@@ -245,7 +245,9 @@ def probe(name: str, base_url: str = "", *, anew: str = "", clock: Callable[[], 
 
         def work(mine: _Job) -> None:
             try:
-                mine.end("done", found=backend.warm_up())
+                mine.end("done", found=backend.warm_up(cancelled=mine.stop.is_set))
+            except Stopped:
+                mine.end("cancelled")
             except RecollectError as error:
                 mine.end("failed", error)
             except BaseException as error:
@@ -263,6 +265,14 @@ def probed(name: str, base_url: str = "") -> Probe | None:
     with _lock:
         job = _probes.get((models.address(base_url), name.casefold()))
     return _timed(job) if job else None
+
+
+def stop_probe(name: str, base_url: str = "") -> None:
+    """End it, on the server too; nothing is kept of what it had found out. Nothing happens where it has ended."""
+    with _lock:
+        job = _probes.get((models.address(base_url), name.casefold()))
+    if job is not None:
+        job.stop.set()
 
 
 def forget_everything() -> None:

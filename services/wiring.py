@@ -15,7 +15,7 @@ from agent.decision.masking import Mask
 from agent.decision.prompt_set import PromptSet
 from agent.errors import SpecError
 from agent.llm import BACKENDS
-from agent.llm.base import Backend, Budget, Chunk, Notes
+from agent.llm.base import Backend, Budget, Cancelled, Chunk, Notes
 from agent.llm.cached import CachedBackend
 from agent.market.sessions import Calendar
 from agent.market.sources import SOURCES
@@ -224,7 +224,7 @@ def wire(
     thinker = (answers["decision"] if answers else _remembering(backend(spec), spec, where)) if asks else None
     second = (answers["helper"] if answers else _remembering(helper(spec), spec, where)) if asks and spec.helper else None
     wording = _wording(spec, before) if asks else None
-    mask = _mask(spec, shop, before) if asks and spec.masking.on else None
+    mask = mask_of(spec, shop, before=before) if asks and spec.masking.on else None
     budgets: dict[str, Budget] = {}
     using = embedder(spec, where) if plug.needs_model else None
     base = Setup(
@@ -257,8 +257,9 @@ def _wording(spec: RunSpec, before: Mapping[str, Any]) -> PromptSet:
     return PromptSet.model_validate(kept) if kept else prompt_sets.get(spec.prompts)
 
 
-def _mask(spec: RunSpec, shop: Market, before: Mapping[str, Any]) -> Mask:
-    if before.get("masking"):
+def mask_of(spec: RunSpec, shop: Market, *, before: Mapping[str, Any] | None = None) -> Mask:
+    """The mask of a run, the one it began with where ``before`` has it. SpecError: an alias cannot be used."""
+    if before and before.get("masking"):
         return Mask.model_validate(before["masking"])
     first = (spec.train or spec.test).start
     closes = {
@@ -267,20 +268,23 @@ def _mask(spec: RunSpec, shop: Market, before: Mapping[str, Any]) -> Mask:
     return Mask.make(spec.masking, companies=shop.companies, first_close=closes, seed=spec.seed)
 
 
-def settle(spec: RunSpec, wired: Wired, *, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Load the models and settle how they are asked for the whole run; what is known of them then. Raises Unavailable."""
+def settle(spec: RunSpec, wired: Wired, *, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:
+    """Load the models and settle how they are asked for the whole run; what is known of them then. Raises Unavailable, and Stopped when
+    ``cancelled()`` became true meanwhile."""
     before, found = before or {}, {}
     longest = getattr(STRATEGIES.load(spec.strategy), "longest_question", lambda spec: 0)(spec)
     for role, name, asked in (("decision", "model", wired.backend), ("helper", "helper", wired.helper)):
         if asked is None:
             continue
-        found[name] = asked.warm_up(longest=longest, before=before.get(name))
+        found[name] = asked.warm_up(longest=longest, before=before.get(name), cancelled=cancelled)
         if found[name].get("budget"):
             wired.budgets[role] = Budget.model_validate(found[name]["budget"])
     return found
 
 
-def provenance(spec: RunSpec, wired: Wired, *, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def provenance(
+    spec: RunSpec, wired: Wired, *, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None
+) -> dict[str, Any]:
     """What has to be the same for a run to be repeated: code, packages, prompts, data, models."""
     found: dict[str, Any] = {
         "recollect": code_version(),
@@ -299,7 +303,7 @@ def provenance(spec: RunSpec, wired: Wired, *, before: Mapping[str, Any] | None 
         found["prompt_set"] = wired.prompts.model_dump(mode="json")
     if wired.mask is not None:
         found["masking"] = wired.mask.model_dump(mode="json")
-    return {**found, **settle(spec, wired, before=before)}
+    return {**found, **settle(spec, wired, before=before, cancelled=cancelled)}
 
 
 def code_version() -> str:

@@ -105,7 +105,7 @@ def _work(store: RunStore, run: str, on_record: OnRecord | None, known: Tally) -
     asked = _throttled(lambda: bool(store.asked(run)))
     before = store.run(run).provenance if last else {}
     wired = wire(spec, store=store, run=run, hooks=Hooks(on_chunk=Live(store, run), cancelled=asked), before=before)
-    _same_experiment(store, run, provenance(spec, wired, before=before), wired, last=last)
+    _same_experiment(store, run, provenance(spec, wired, before=before, cancelled=asked), wired, last=last)
     total = len(plan(spec, wired.calendar)) * len(spec.tickers)
     done = store.run(run).sessions_done
     store.beat(run, sessions_total=total)

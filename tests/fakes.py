@@ -54,5 +54,5 @@ class ScriptedBackend:
             else Health(ok=False, message="scripted to be down", cure="Script it up.")
         )
 
-    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:
         return {"backend": "scripted", "model": self.model}

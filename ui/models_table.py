@@ -228,6 +228,8 @@ def _probing(name: str, base_url: str) -> None:
         st.rerun()
     st.progress(0.0, text=f"Loading it, then asking a handful of small questions … {format.duration(seen.seconds)}")
     text.plain("Usually done within a minute once the model is loaded; a large one on a slow disk takes longer. You may leave the page.")
+    if st.button("Stop", key="models_probe_stop", icon=":material/stop:", type="tertiary"):
+        model_jobs.stop_probe(name, base_url)
 
 
 def _ended(seen: Probe) -> None:

@@ -217,12 +217,13 @@ class Backend(Protocol):
         """Cheap readiness test for preflight; never raises."""
         ...
 
-    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:
         """Load what has to be loaded and settle how to ask for the whole run; returns provenance: digest, quantisation, server
         version, ``way`` (one of WAYS), ``abilities``, ``budget`` (a Budget as JSON; absent where nothing limits a question).
 
         ``longest``: characters of the longest question to expect, 0 = unknown. ``before``: what this returned when an interrupted run
-        began; budget and way are kept.
+        began; budget and way are kept. Raises Unavailable, and Stopped when ``cancelled()`` became true meanwhile: loading and testing a
+        model may take minutes.
         """
         ...
 

@@ -93,9 +93,9 @@ class CachedBackend:
     def check(self) -> Health:
         return self.inner.check()
 
-    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:
         """See ``Backend.warm_up``; from here on it is known who answers."""
-        found = self.inner.warm_up(longest=longest, before=before)
+        found = self.inner.warm_up(longest=longest, before=before, cancelled=cancelled)
         self.model = self.inner.model  # a server that serves one model tells its name only now
         options = getattr(self.inner, "options", None)
         chosen = options.model_dump(mode="json", exclude=SILENT) if isinstance(options, BaseModel) else {}

@@ -209,18 +209,18 @@ class OllamaBackend:
         message = f"{health.message} By an earlier test {found.note}." if found.note else health.message
         return health.model_copy(update={"message": message, "details": {**health.details, "abilities": found.model_dump(mode="json")}})
 
-    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:
         """Load the model with the window of the run and settle how it is asked (a probe, if this model was never probed on this
-        server); what is known about it then. See ``Backend.warm_up``. Raises Unavailable."""
+        server); what is known about it then. See ``Backend.warm_up``."""
         raise_if_unwell(self.check())
         try:
-            self._learn(None)
-            with self._turns().taken(most=self.options.parallel):
-                return self._settle(longest, before or {})
+            self._learn(cancelled)
+            with self._turns().taken(most=self.options.parallel, cancelled=cancelled):
+                return self._settle(longest, before or {}, cancelled)
         except Failure as failure:
             raise self._final(failure) from failure
 
-    def _settle(self, longest: int, before: Mapping[str, Any]) -> dict[str, Any]:
+    def _settle(self, longest: int, before: Mapping[str, Any], cancelled: Cancelled | None) -> dict[str, Any]:
         """Fix the plan of the run, with the model loaded as it says."""
         found = self._found or Installed(name=self.model)
         self._ratio = Ratio.read(self._notes, found.digest)
@@ -228,11 +228,11 @@ class OllamaBackend:
         able: dict[str, Any] | None = before.get("abilities")
         plan = kept(before, num_predict=options.num_predict, way=self._unproved_way())
         if plan is None:
-            plan, able = self._planned(longest, found)
+            plan, able = self._planned(longest, found, cancelled)
             window = self.server.window(self.model)
             plan = within(plan, window)
         else:
-            self._load(plan.num_ctx)
+            self._load(plan.num_ctx, cancelled)
             window = self.server.window(self.model)
             plan = as_before(plan, window)
         self._plan = plan
@@ -256,14 +256,14 @@ class OllamaBackend:
             "notes": list(plan.notes),
         }
 
-    def _planned(self, longest: int, found: Installed) -> tuple[Plan, dict[str, Any]]:
+    def _planned(self, longest: int, found: Installed, cancelled: Cancelled | None) -> tuple[Plan, dict[str, Any]]:
         """The plan of a new run and the abilities it rests on; the model is loaded then."""
         options, ratio = self.options, self._ratio or Ratio()
         wanted = options.num_ctx or self._window(longest, options.num_predict, ratio)
-        num_ctx = self._load_what_fits(wanted)
+        num_ctx = self._load_what_fits(wanted, cancelled)
         able = probing.known(self._notes, found.digest, self._version)
         if able is None:
-            able = self._probe(found, num_ctx)
+            able = self._probe(found, num_ctx, cancelled)
             probing.keep(self._notes, able)
             ratio.keep(self._notes, found.digest)
         elif not ratio.measured and able.characters_per_token:
@@ -272,7 +272,7 @@ class OllamaBackend:
         answer = tokens_for_answer(way, options.num_predict)
         better = options.num_ctx or self._window(longest, answer, ratio)
         if better != wanted and (num_ctx == wanted or better < num_ctx):
-            wanted, num_ctx = better, self._load_what_fits(better)
+            wanted, num_ctx = better, self._load_what_fits(better, cancelled)
         if num_ctx < wanted:
             notes = (*notes, f"The memory holds {self.model!r} with a window of {num_ctx} tokens only; {wanted} were wished for.")
         per_token = round(ratio.characters_per_token, 4)
@@ -292,30 +292,30 @@ class OllamaBackend:
         trained = self._found.context_length if self._found else None
         return window_for(longest, characters_per_token=ratio.characters_per_token, answer=answer, trained=trained)
 
-    def _load_what_fits(self, num_ctx: int) -> int:
+    def _load_what_fits(self, num_ctx: int, cancelled: Cancelled | None) -> int:
         """Load with this window; where nobody asked for it by number, with the longest shorter one that the memory holds. Returns it."""
         while True:
             try:
-                return self._load(num_ctx)
+                return self._load(num_ctx, cancelled)
             except Failure as failure:
                 if self.options.num_ctx or not failure.too_big or num_ctx <= SMALLEST_TIER:
                     raise
                 num_ctx = max(SMALLEST_TIER, num_ctx // 2)
 
-    def _load(self, num_ctx: int) -> int:
+    def _load(self, num_ctx: int, cancelled: Cancelled | None) -> int:
         """Load the model with this window, or do nothing if it is loaded so. Raises Failure."""
         plan = Plan(way="", num_ctx=num_ctx, num_predict=1, window=num_ctx)
         body = {**self._settings(0, _Try(think=self._level(False)), plan)[0], "messages": [], "stream": True}
         patience = self._first_word()
-        self._retried(lambda: self._consume(body, patience, None, None), patience)
+        self._retried(lambda: self._consume(body, patience, None, cancelled), patience, cancelled)
         return num_ctx
 
     # ---- the probe
 
-    def _probe(self, found: Installed, num_ctx: int) -> Abilities:
+    def _probe(self, found: Installed, num_ctx: int, cancelled: Cancelled | None) -> Abilities:
         """Raises Failure or Unavailable; then nothing was found out."""
         return probing.probe(
-            lambda trial: self._try(trial, num_ctx),
+            lambda trial: self._try(trial, num_ctx, cancelled),
             digest=found.digest,
             server_version=self._version,
             may_think=None if found.capabilities is None else "thinking" in found.capabilities,
@@ -323,7 +323,7 @@ class OllamaBackend:
             now=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _try(self, trial: Trial, num_ctx: int) -> Heard:
+    def _try(self, trial: Trial, num_ctx: int, cancelled: Cancelled | None) -> Heard:
         """One question of the probe. CannotDo where the server refuses this way of asking, or gives no whole answer."""
         plan = Plan(way="", num_ctx=num_ctx, num_predict=min(trial.most, num_ctx // 2), window=num_ctx)
         head = self._settings(trial.seed, _Try(think=self._level(trial.think)), plan)[0]
@@ -332,7 +332,7 @@ class OllamaBackend:
         body = {**head, "messages": _as_sent(trial.messages), "stream": True} | ({"format": form} if form else {})
         patience = self._total(None)
         try:
-            answer = self._retried(lambda: self._consume(body, patience, None, None), patience)
+            answer = self._retried(lambda: self._consume(body, patience, None, cancelled), patience, cancelled)
         except Failure as failure:
             if failure.too_big or not (isinstance(failure.error, DecisionError) or failure.status in (400, 500)):
                 raise
@@ -354,7 +354,7 @@ class OllamaBackend:
             answer_s=_seconds(answer.last.get("eval_duration")),
         )
 
-    def _retried(self, work: Callable[[], T], patience: _Patience) -> T:
+    def _retried(self, work: Callable[[], T], patience: _Patience, cancelled: Cancelled | None) -> T:
         """``work`` again while it fails in a way that may pass. Raises Failure."""
         tries = 0
         while True:
@@ -364,7 +364,7 @@ class OllamaBackend:
                 if tries >= min(self.options.retries, failure.retries) or patience.over:
                     raise
             tries += 1
-            self._pause(0, tries, patience.deadline, None)
+            self._pause(0, tries, patience.deadline, cancelled)
 
     # ---- asking
 

@@ -337,15 +337,15 @@ class OpenAICompatibleBackend:
             return unwell(failure, resolve(self.options.base_url))
         return self._judged(url, key, serving)
 
-    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What is known about the model and its server, how it will be asked and how long a question may be. Raises Unavailable.
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:
+        """What is known about the model and its server, how it will be asked and how long a question may be.
 
         A model that was never asked on this server is asked one small question, so that the way is settled before the first day.
         """
         raise_if_unwell(self.check())
         url, key = resolve(self.options.base_url), Key(self.options.api_key_env)
         try:
-            serving = ask_models(url, key, connect_s=self.options.connect_timeout_s)
+            serving = ask_models(url, key, connect_s=self.options.connect_timeout_s, cancelled=cancelled)
         except Failure as failure:
             raise failure.error from None
         self.model = self.model or self._only(url, serving)
@@ -359,7 +359,7 @@ class OpenAICompatibleBackend:
             with self._lock:
                 self._way = max(known, key=lambda way: (way.rung, len(way.refused)))
         else:
-            self._try_out()
+            self._try_out(cancelled)
         return {
             "backend": "openai_compatible",
             "model": self.model,
@@ -375,13 +375,13 @@ class OpenAICompatibleBackend:
             **self._budget(running.window or found.context_length, kept.get("budget")),
         }
 
-    def _try_out(self) -> None:
+    def _try_out(self, cancelled: Cancelled | None) -> None:
         """Descend to what the server takes with a question that costs next to nothing; its answer does not matter. Raises Unavailable."""
         small = self.options.model_copy(update={"model": self.model, "max_tokens": min(TRIAL_TOKENS, self.options.max_tokens)})
         trial = OpenAICompatibleBackend(small, backoff_s=self._backoff_s)
         facts = DigestFacts(ticker="", kind="trial", published=date(2000, 1, 1), text="")
         with contextlib.suppress(DecisionError):  # no form of answer makes a model finish
-            trial.complete(Request(purpose="digest", messages=TRIAL, answer_schema=TRIAL_FORM, facts=facts))
+            trial.complete(Request(purpose="digest", messages=TRIAL, answer_schema=TRIAL_FORM, facts=facts), cancelled=cancelled)
         with self._lock:
             self._way = trial._way
             self._notes.write(ABILITIES, self._known_as, self._way.noted())

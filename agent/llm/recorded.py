@@ -57,6 +57,6 @@ class RecordedBackend:
         """Always ready."""
         return Health(ok=True, message="answers from a recorded run")
 
-    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:
         """Nothing to load: what was known when the run began."""
         return dict(before or {})

@@ -99,7 +99,7 @@ class RulesBackend:
         """Always ready: nothing outside the program is needed."""
         return Health(ok=True, message="The rules backend needs no server and no model.", details={"model": self.model})
 
-    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:
         """Read one sentence, so that all patterns are compiled; the digest covers the rules and their vocabulary."""
         r.read("Warm-up", "Nothing to read.")
         return {"model": self.model, "digest": digest(), "options": self.options.model_dump()}

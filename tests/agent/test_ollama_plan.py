@@ -386,6 +386,39 @@ def test_a_run_from_before_budgets_goes_on_as_it_began(server: OllamaStandIn) ->
     assert one.complete(question()).options["num_ctx"] == 2048
 
 
+# -------------------------------------------------------------------------------------------------- stopped before the first day
+
+
+def stopped_after(server: OllamaStandIn, requests: int) -> float:
+    """Seconds from the wish to stop until the warm-up has ended, the wish coming when ``requests`` to /api/chat have arrived."""
+    wish, ended, notes = threading.Event(), [], NoNotes()
+
+    def warm() -> None:
+        with pytest.raises(Stopped):
+            of(server, notes=notes).warm_up(longest=40_000, cancelled=wish.is_set)
+        ended.append(time.monotonic())
+
+    thread = threading.Thread(target=warm, daemon=True)
+    thread.start()
+    assert until(lambda: sum(seen.path == "/api/chat" for seen in server.requests) >= requests)
+    began = time.monotonic()
+    wish.set()
+    thread.join(timeout=10)
+    assert ended and notes.read("abilities", f"{server.models[0].digest}@{server.version}@1") is None  # half a probe is none
+    return ended[0] - began
+
+
+def test_a_stop_is_heard_while_the_model_is_loaded(server: OllamaStandIn) -> None:
+    server.load_s = 20.0
+    assert stopped_after(server, 1) < 2.0
+
+
+def test_a_stop_is_heard_in_the_middle_of_the_test_of_what_a_model_can_do(server: OllamaStandIn) -> None:
+    server.fail(None, None, Fault("slow_first", seconds=20.0))  # loaded, one question answered
+    assert stopped_after(server, 3) < 2.0
+    assert of(server).warm_up(longest=40_000)["way"] == "schema"  # its turn was given back
+
+
 # ---------------------------------------------------------------------------------------------------------- what did not fit
 
 

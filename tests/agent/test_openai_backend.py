@@ -451,6 +451,14 @@ def test_a_key_that_is_refused_stops_a_run_before_its_first_day(monkeypatch: pyt
             backend(server).warm_up()
 
 
+def test_a_stop_is_heard_before_the_first_day(server: OpenAIStandIn) -> None:
+    server.always = Fault("hang")
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        backend(server).warm_up(cancelled=lambda: time.monotonic() > began + 0.3)
+    assert time.monotonic() - began < 3.0
+
+
 @pytest.mark.parametrize(
     "noted",
     [{}, [], {"structured": "verse"}, {"structured": "none", "limit": 3}, {"structured": "none", "limit": "max_tokens", "refused": 7}],

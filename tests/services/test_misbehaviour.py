@@ -5,6 +5,8 @@ Everything is real but the model: HTTP, client, worker, store. The model has bee
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,6 +221,21 @@ def test_a_stop_reaches_a_model_that_is_writing(home, server):
     assert worker.execute(run, on_record=lambda record, done, total: runs.store().ask(run, "pause") if done == 1 else None) == "paused"
     server.faults.clear()
     assert len(healed(server, run)) == DAYS
+
+
+@pytest.mark.parametrize(("wish", "ended"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_a_stop_is_heard_while_the_model_is_still_loading(home, server, wish, ended):
+    """Before there is a first day: nothing is recorded, and a paused run can begin later as if nothing had been."""
+    server.load_s = 20.0
+    run = runs.create(spec_of(server, first_token_timeout_s=60.0, total_timeout_s=60.0))
+    asking = threading.Timer(0.5, lambda: runs.store().ask(run, wish))
+    asking.start()
+    began = time.monotonic()
+    assert worker.execute(run) == ended and time.monotonic() - began < 8.0
+    assert not list(runs.store().records(run)) and not runs.store().run(run).provenance
+    server.load_s = 0.0
+    if wish == "pause":
+        assert len(healed(server, run)) == DAYS
 
 
 def test_a_model_that_is_not_installed_refuses_the_start_with_the_pull_command(home, server):

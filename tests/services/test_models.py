@@ -449,3 +449,14 @@ def test_a_model_that_a_waiting_run_needs_is_named_before_it_is_deleted(server):
     for data in (spec, helped):
         runs.create(RunSpec.read(data))
     assert sorted(models.busy_with("qwen3:8b")) == ["Helped", "Needs it"] and models.busy_with("other:1b") == []
+
+
+def test_a_probe_is_stopped_while_the_model_loads_and_the_next_one_begins_at_once(server):
+    server.load_s = 20.0
+    model_jobs.probe("qwen3:8b", server.url)
+    until(lambda: any(seen.path == "/api/chat" for seen in server.requests))
+    model_jobs.stop_probe("qwen3:8b", server.url)
+    until(lambda: model_jobs.probed("qwen3:8b", server.url).state == "cancelled", within_s=5)
+    server.load_s = 0.0
+    model_jobs.probe("qwen3:8b", server.url)
+    until(lambda: model_jobs.probed("qwen3:8b", server.url).state == "done", within_s=30)
