@@ -11,18 +11,19 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
 import psutil
 from pydantic import Field
 
-from agent.engine import plan
+from agent.decision.digest import summaries
+from agent.engine import HISTORY_BEFORE_START_DAYS, plan
 from agent.errors import NoData, RecollectError, SpecError, Unavailable
 from agent.llm.base import Backend
-from agent.market.sessions import Calendar
+from agent.market.sessions import Calendar, Session
 from agent.market.view import Market
 from agent.records import Record
 from agent.registry import unknown
@@ -82,11 +83,25 @@ def preflight(spec: RunSpec) -> Preflight:
     calls = (
         len(spec.tickers) * (max(0, train - 1) + test + (test // spec.extended_every if spec.extended_every else 0)) if needs_model else 0
     )
-    checks = list(_checks(spec, when, needs_model))
+    loaded: list[Market] = []
+    checks = list(_checks(spec, when, needs_model, loaded))
+    if needs_model and spec.digest.mode == "model":
+        calls += sum(_digests(spec, market, [session for _, session in sessions]) for market in loaded)
     return Preflight(sessions_train=train, sessions_test=test, model_calls=calls, checks=tuple(checks))
 
 
-def _checks(spec: RunSpec, when: Calendar, needs_model: bool) -> Iterator[Check]:
+def _digests(spec: RunSpec, market: Market, sessions: Sequence[Session]) -> int:
+    """How many summaries the texts of a run ask for: a first session reads the year before it, which can be most of them."""
+    count, since = 0, sessions[0].close_at - timedelta(days=HISTORY_BEFORE_START_DAYS)
+    for session in sessions:
+        view = market.view(session.close_at)
+        count += sum(summaries(view.news(t, since), view.filings(t, since), spec.digest) for t in spec.tickers)
+        since = session.close_at
+    return count
+
+
+def _checks(spec: RunSpec, when: Calendar, needs_model: bool, loaded: list[Market]) -> Iterator[Check]:
+    """``loaded`` takes the market, where there is one."""
     try:
         market = wiring.market(spec, when)
     except (SpecError, NoData) as error:
@@ -95,6 +110,7 @@ def _checks(spec: RunSpec, when: Calendar, needs_model: bool) -> Iterator[Check]
     except Unavailable as error:
         yield Check(what="data", ok=False, message=str(error), field="source", outside=True)
         return
+    loaded.append(market)
     yield Check(what="data", ok=True, message=_holdings(market))
     if market.note:
         yield Check(what="data", ok=True, message=market.note, severity="info")
@@ -110,6 +126,7 @@ def _checks(spec: RunSpec, when: Calendar, needs_model: bool) -> Iterator[Check]
         if spec.helper is not None:
             yield _model_check("helper model", "helper", lambda: wiring.helper(spec))
         yield _prompts_check(spec)
+        yield from _masking_check(spec, market)
         yield _embedder_check(spec)
 
 
@@ -156,6 +173,19 @@ def _prompts_check(spec: RunSpec) -> Check:
     except RecollectError as error:
         return Check(what="prompts", ok=False, message=str(error), field="prompts")
     return Check(what="prompts", ok=True, message=f"prompt set {found.name}, hash {found.hash}")
+
+
+def _masking_check(spec: RunSpec, market: Market) -> Iterator[Check]:
+    """An alias that cannot be hidden stops the run here, not in its worker."""
+    if not spec.masking.on:
+        return
+    try:
+        wiring.mask_of(spec, market)
+    except SpecError as error:
+        yield Check(what="masking", ok=False, message=str(error), field="masking.aliases")
+        return
+    hidden = [name for name in ("names", "dates", "prices") if getattr(spec.masking, name)]
+    yield Check(what="masking", ok=True, message=f"hidden from the model: {', '.join(hidden)}")
 
 
 def _embedder_check(spec: RunSpec) -> Check:

@@ -69,6 +69,15 @@ def drafts_of(seen: Observation, how: Digest, *, summarise: Summarise | None = N
     return found
 
 
+def summaries(news: Sequence[News], filings: Sequence[Filing], how: Digest) -> int:
+    """How many digests ``drafts_of`` makes of one session's texts."""
+    if how.mode == "off":
+        return 0
+    floods = sum(len(list(items)) > how.news_per_day for _, items in groupby(news, key=_day))
+    long = (pieces(filing.text) for filing in filings if len(filing.text) > how.filing_characters)
+    return floods + sum(bool(piece.strip()) for parts in long for piece in parts)
+
+
 class _Digester:
     """Digests of one day, and the warnings they cause."""
 

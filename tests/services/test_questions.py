@@ -215,3 +215,20 @@ def test_a_masked_run_that_was_interrupted_goes_on_behind_the_same_mask(home, se
     runs.requeue(run)
     assert worker.execute(run) == "done"
     assert plain(list(runs.store().records(run))) == plain(unbroken)
+
+
+# ---------------------------------------------------------------------------------------------------------- before the start
+
+
+def test_the_plan_counts_the_summaries_of_the_year_before_too(home, server):
+    spec = spec_of(server, window=("2022-01-18", "2022-01-20"), digest={"mode": "model", "news_per_day": 1, "filing_characters": 2_000})
+    said = runs.preflight(spec).model_calls
+    _, days = ran(spec)
+    calls = [call.purpose for day in days for call in day.thought.calls if call.attempt == 1]
+    assert calls.count("digest") > 100 and said == len(calls)
+
+
+def test_an_alias_that_cannot_be_hidden_stops_a_run_before_it_begins(home, server):
+    bad = spec_of(server, masking={"names": True, "aliases": {"DMAUR": ["("]}})
+    assert [check.field for check in runs.preflight(bad).checks if not check.ok] == ["masking.aliases"]
+    assert runs.preflight(spec_of(server, masking={"names": True, "aliases": {"DMAUR": ["The Miller"]}})).ok
