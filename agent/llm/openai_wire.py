@@ -365,6 +365,9 @@ class Said:
         return f"{self.message} {self.code} {self.param} {self.kind}".lower()
 
 
+_PLACE = re.compile(r'\s+File ".*', re.DOTALL)  # FastAPI says where in the server's own code a request was refused
+
+
 def said_by(body: Any, key: Key) -> Said:
     """The message, code and parameter in any of the forms in which servers write an error."""
     if isinstance(body, str):
@@ -383,7 +386,7 @@ def said_by(body: Any, key: Key) -> Said:
         return Said(key.hide(plain("" if inner is None else inner)))
     meta = inner.get("metadata")
     raw = meta.get("raw") if isinstance(meta, dict) else None  # OpenRouter: the words of the server behind it
-    text = " ".join(str(part) for part in (inner.get("message"), raw) if part)
+    text = _PLACE.sub("", " ".join(str(part) for part in (inner.get("message"), raw) if part))
     code = str(inner.get("code") or inner.get("type") or "")
     return Said(
         key.hide(plain(text or code)),

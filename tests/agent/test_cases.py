@@ -65,6 +65,16 @@ def test_only_what_can_be_done_from_the_present_weight_is_offered(weight: float,
     assert {case["properties"]["action"]["enum"][0] for case in cases} == actions
 
 
+def test_the_weakest_reason_for_a_trade_outweighs_all_against_it() -> None:
+    cases = [case["properties"] for case in bound(asked(situation().model_copy(update={"weight": 0.5})))["anyOf"]]
+    trades = [case for case in cases if case["action"]["enum"] != ["hold"]]
+    assert len(trades) == 5
+    for case in trades:
+        for_, against = case["reasons_for"], case["reasons_against"]
+        least = for_["minItems"] * min(for_["items"]["properties"]["weight"]["enum"])
+        assert least > against["maxItems"] * max(against["items"]["properties"]["weight"]["enum"])
+
+
 def test_the_order_of_the_fields_stays_and_every_case_has_all_of_them() -> None:
     request = asked(situation())
     for case in bound(request)["anyOf"]:

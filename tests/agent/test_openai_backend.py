@@ -362,6 +362,7 @@ def test_llama_cpp_python_is_bound_by_a_schema_beside_json_object(llama: OpenAIS
     done = backend(llama, model="").complete(question())
     assert (done.way, done.options["structured"], done.prompt_tokens) == ("schema", "json_object with schema", None)
     assert llama.chats[-1].body["response_format"] == {"type": "json_object", "schema": SCHEMA} and len(llama.chats) == 4
+    assert all("'json_object'" in words and "app.py" not in words for words in done.options["refused"].values())
 
 
 def test_a_stream_that_ends_without_a_word_is_asked_once_more_as_a_whole_for_the_reason(llama: OpenAIStandIn) -> None:
