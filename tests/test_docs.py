@@ -13,6 +13,8 @@ from agent.memory import EMBEDDERS
 from agent.memory.layers import PRESETS
 from agent.strategies import STRATEGIES
 from commands.data import app as data
+from commands.models import app as models
+from commands.prompts import app as prompts
 from services.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -26,9 +28,10 @@ def test_every_verb_of_the_command_line_is_in_the_readme_and_the_other_way_round
     assert set(named) == verbs
 
 
-def test_every_data_command_is_in_the_readme_and_the_other_way_round():
-    verbs = {command.name or command.callback.__name__ for command in data.registered_commands}
-    assert set(re.search(r"`data ([a-z]+\|[a-z|]+)`", README)[1].split("|")) == verbs
+@pytest.mark.parametrize(("group", "commands"), [("data", data), ("models", models), ("prompts", prompts)])
+def test_every_command_of_a_group_is_in_the_readme_and_the_other_way_round(group, commands):
+    verbs = {command.name or command.callback.__name__ for command in commands.registered_commands}
+    assert set(re.search(rf"`{group} ([a-z]+\|[a-z|]+)`", README)[1].split("|")) == verbs
 
 
 def test_every_source_is_in_the_readme():
