@@ -28,6 +28,7 @@ _AMPERSAND = re.compile(r"\s*&\s*")
 _INSIDE = re.compile(r"[\s_\-‐‑–.!/*]{1,3}|['’‘ʼ´`]")  # what may stand between the pieces of a name
 _NAME_BEFORE = tuple("@#/._")
 _NAME_AFTER = re.compile(r"\.(?:com|net|org|co|io)\b|['’]s\b|,?\s+(?:inc|corp|corporation|company|co|plc|ltd)\b")
+_NO_LETTERS = bytes(n for n in range(256) if not chr(n).isalnum())
 _MONEY_BEFORE = tuple("$€£¥.,:")
 _NUMBER_GOES_ON = re.compile(r"[.,]?\d|\s?%")
 _EXCHANGE = re.compile(
@@ -103,14 +104,14 @@ class Names:
             for written in (entry.written for entry in entries):
                 if len(name) >= STUBBORN and not written.exact and written.token.startswith("COMPANY"):
                     spelled.setdefault(name, []).append(written.name)
-        self._stubborn = {name: _inside_words(ways) for name, ways in spelled.items()}
+        self._stubborn = {_letters_only(name): _inside_words(ways) for name, ways in spelled.items()}
 
     def ready(self, text: str) -> str:
         """``text`` as it is searched: cleaned, and names of companies set apart from words that run into them (theboeing, BOEINGDEAL)."""
         text = clean(text)
-        low = key(text)
+        letters = _letters_only(text)
         for name, inside in self._stubborn.items():
-            if name in low:
+            if name in letters:
                 text = inside.sub(self._apart, text)
         return text
 
@@ -172,18 +173,16 @@ class Names:
         best: Found | None = None
         for piece in _PIECES.finditer(text, start):
             gap = text[end : piece.start()]
+            joined = f"{spelled}{'and' if '&' in gap else ''}{piece[0].lower()}"
+            if joined not in self._heads and joined[:-1] not in self._names:
+                break
             if not _joins(gap) or _is_masked(text, piece):
                 break
             if gap:
-                breaks.append((len(spelled), piece[0][0]))
-            if "&" in gap:
-                spelled += "and"
-                breaks.append((len(spelled), piece[0][0]))
-            spelled, end = spelled + piece[0].lower(), piece.end()
+                breaks += [(at, piece[0][0]) for at in {len(spelled), len(joined) - len(piece[0])}]
+            spelled, end = joined, piece.end()
             hit = next((e for e in self._names.get(spelled, ()) if _fits(e, breaks) and _is_written(text, start, end, e.written)), None)
             best = Found(start, end, hit.written.token) if hit else self._plural(text, spelled, start, end, breaks) or best
-            if spelled not in self._heads:
-                break
         return best
 
     def _plural(self, text: str, spelled: str, start: int, end: int, breaks: list[tuple[int, str]]) -> Found | None:
@@ -209,6 +208,11 @@ class Names:
         if original in self._guarded and not _stands_as_ticker(match.string, match.start(), match.end()):
             original = f"${original}"  # bare, it would be taken for a word and shown to the model again
         return original + rest
+
+
+def _letters_only(text: str) -> bytes:
+    """What ``key`` leaves of a long text, without an expression: a fifth of the time."""
+    return text.lower().replace("&", "and").encode("latin-1", "ignore").translate(None, _NO_LETTERS)
 
 
 def _inside_words(ways: Iterable[str]) -> re.Pattern[str]:

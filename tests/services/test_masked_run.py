@@ -55,7 +55,7 @@ DATES = "|".join(
 
 def leaks(text: str, tickers: list[str]) -> list[str]:
     """Originals in ``text`` with what stands around them."""
-    found = re.finditer("|".join([*(ORIGINALS[t] for t in tickers), DATES]), text)
+    found = (hit for pattern in (*(ORIGINALS[t] for t in tickers), DATES) for hit in re.finditer(pattern, text))
     return [text[max(0, hit.start() - 30) : hit.end() + 20] for hit in found]
 
 
@@ -71,12 +71,13 @@ def frames() -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
     return news, filings, dict(figures.drop_duplicates("symbol", keep="last")[["symbol", "company"]].itertuples(index=False))
 
 
-def situations(ticker: str, company: str, news: pd.DataFrame, filings: pd.DataFrame) -> Iterator[Situation]:
-    """Every news item and filing of a ticker, by day: new on its day, a memory on the next one."""
+def situations(ticker: str, company: str, news: pd.DataFrame, filings: pd.DataFrame, *, characters: int = 9_000) -> Iterator[Situation]:
+    """Every news item and filing of a ticker, by week: new in its week, memories in the next one. ``characters`` of each filing."""
     own, reports = news[news["symbol"] == ticker], filings[filings["symbol"] == ticker]
     memories: tuple[MemoryFact, ...] = ()
     figure = {"available_at": pd.Timestamp("2025-02-01", tz="UTC").to_pydatetime(), "filed": date(2025, 2, 1), "form": "10-Q"}
-    for day, items in own.groupby(own["published_at"].dt.date):
+    for _, items in own.groupby(own["published_at"].dt.strftime("%G %V")):
+        day = items["published_at"].iloc[-1].date()
         filed = reports[reports["filing_date"].dt.date <= day]
         yield Situation(
             ticker=ticker,
@@ -85,14 +86,20 @@ def situations(ticker: str, company: str, news: pd.DataFrame, filings: pd.DataFr
             next_session=day,
             as_of=f"{day}T20:00:00Z",
             news=tuple(
-                TextFact(label=f"N{n}", title=row.title, text=row.summary, publisher=f"{row.publisher} {row.url}", published=day)
+                TextFact(
+                    label=f"N{n}",
+                    title=row.title,
+                    text=row.summary,
+                    publisher=f"{row.publisher} {row.url}",
+                    published=row.published_at.date(),
+                )
                 for n, row in enumerate(items.itertuples(), 1)
             ),
             filings=tuple(
                 TextFact(
                     label=f"F{n}",
                     title=f"{row.form} {row.section}, period ending {row.period_end.date()}",
-                    text=row.text,
+                    text=row.text[:characters],
                     publisher="SEC filing",
                     published=row.filing_date.date(),
                 )
@@ -111,13 +118,17 @@ def situations(ticker: str, company: str, news: pd.DataFrame, filings: pd.DataFr
                 id=2000 + n, layer="short", kind="news", title=row.title, text=f"{row.title}. {row.summary}", publisher=row.publisher,
                 event_day=day, sessions_ago=1, score=1.0,
             )
-            for n, row in enumerate(items.itertuples(), 1)
+            for n, row in enumerate(items.head(2).itertuples(), 1)
         )  # fmt: skip
 
 
 @real
-@pytest.mark.parametrize("together", [("CAT",), tuple(ORIGINALS)], ids=lambda tickers: f"{len(tickers)}-{tickers[0]}")
-def test_all_news_and_filings_of_the_bundle_are_masked_in_every_message(together):
+@pytest.mark.parametrize(
+    ("together", "characters"),
+    [(("CAT",), 9_000), (tuple(ORIGINALS), 9_000), pytest.param(tuple(ORIGINALS), 1_000_000, marks=pytest.mark.slow)],
+    ids=["alone", "together", "whole filings"],
+)
+def test_all_news_and_filings_of_the_bundle_are_masked_in_every_message(together, characters):
     news, filings, companies = frames()
     mask = Mask.make(
         Masking(names=True, dates=True, prices=True),
@@ -128,14 +139,14 @@ def test_all_news_and_filings_of_the_bundle_are_masked_in_every_message(together
     )
     sent = shown = 0
     for ticker in together:
-        for plain in situations(ticker, companies[ticker], news, filings):
+        for plain in situations(ticker, companies[ticker], news, filings, characters=characters):
             masked = mask.situation(plain)
             text = words(decide_request(masked, times={}, seed=1)[0])
             assert leaks(text, list(together)) == []
             assert mask.found(text) == ()
             assert "bn USD" not in text and "close 105.25" in text
             sent, shown = sent + 1, shown + len(plain.news) + len(plain.filings)
-    assert sent >= 70 * len(together) and shown >= 200 * len(together)
+    assert sent >= 20 * len(together) and shown >= 200 * len(together)
 
 
 @real
