@@ -23,6 +23,7 @@ PROBE = 1  # version of the questions below: a change makes every model be asked
 KIND = "abilities"  # in Notes
 ANSWER_TOKENS = 200  # twice what the answer needs
 THINKING_TOKENS = 1024  # thoughts about so small a question
+ROOM = 2 * THINKING_TOKENS  # window in which no question of the probe is short of room
 SENTENCE_TOKENS = 24
 CHANCE = 0.8  # temperature at which a seed matters
 SEEDS = (7, 7, 8, 9)

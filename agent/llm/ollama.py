@@ -264,7 +264,10 @@ class OllamaBackend:
         able = probing.known(self._notes, found.digest, self._version)
         if able is None:
             able = self._probe(found, num_ctx, cancelled)
-            probing.keep(self._notes, able)
+            if num_ctx >= min(
+                probing.ROOM, found.context_length or probing.ROOM
+            ):  # else it was tested in a narrower window than it could have
+                probing.keep(self._notes, able)
             ratio.keep(self._notes, found.digest)
         elif not ratio.measured and able.characters_per_token:
             ratio.learn(10_000, round(10_000 / able.characters_per_token))
@@ -336,6 +339,9 @@ class OllamaBackend:
         except Failure as failure:
             if failure.too_big or not (isinstance(failure.error, DecisionError) or failure.status in (400, 500)):
                 raise
+            if isinstance(failure.error, PromptTooLong):
+                message = f"The window of {num_ctx} tokens (num_ctx) has no room for the small questions that test a model."
+                raise Unavailable(message, cure="Set num_ctx to 4096 or more, or to 0: then it is sized to the questions.") from failure
             cure = failure.error.cure if isinstance(failure.error, Unavailable) else ""
             raise CannotDo(str(failure.error).removesuffix(cure).strip().rstrip(".")) from failure
         text, thinking = answer.apart()

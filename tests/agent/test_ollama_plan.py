@@ -255,6 +255,21 @@ def test_a_model_is_probed_once_and_check_tells_what_was_found_without_asking_it
         assert len(server.chats) > asked
 
 
+def test_what_a_model_could_not_do_in_a_narrow_window_is_not_held_against_it_later() -> None:
+    """Its thoughts had no room to end; with the window of another run they have."""
+    thoughtful = Model("thoughtful", thinking=True)
+    with standing(thoughtful, lambda body: Answer(knowing(body), thinking="I weigh it all. " * 120)) as server:
+        notes = NoNotes()
+        narrow = of(server, notes=notes, think="on", num_ctx=700).warm_up()
+        wide = of(server, notes=notes, think="on").warm_up(longest=8000)
+    assert (narrow["way"], wide["way"]) == (WAYS[1], WAYS[0])
+
+
+def test_a_window_too_small_for_a_first_question_says_what_to_set(server: OllamaStandIn) -> None:
+    with pytest.raises(Unavailable, match=r"window of 64 tokens.*Set num_ctx to 4096 or more, or to 0"):
+        backend(server, num_ctx=64).warm_up(longest=8000)
+
+
 def test_the_probe_asks_with_the_options_of_the_run_so_that_nothing_is_loaded_twice(server: OllamaStandIn) -> None:
     backend(server).warm_up(longest=8000)
     assert server.loads == 1
