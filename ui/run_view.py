@@ -153,7 +153,16 @@ def _figures(view: RunView) -> None:
     ]
     with st.container(horizontal=True, gap="small"):
         for label, value, below, help_ in tiles:
-            st.metric(label, value, below, help=help_, width=TILE)
+            equal = below is not None and below.lstrip("+-").startswith("0.0 ")
+            st.metric(
+                label,
+                value,
+                below,
+                delta_color="off" if equal else "normal",
+                delta_arrow="off" if equal else "auto",
+                help=help_,
+                width=TILE,
+            )
 
 
 def _coverage_tile(view: RunView) -> tuple[str, str, str | None, str]:
