@@ -125,8 +125,8 @@ def situations(ticker: str, company: str, news: pd.DataFrame, filings: pd.DataFr
 @real
 @pytest.mark.parametrize(
     ("together", "characters"),
-    [(("CAT",), 9_000), (tuple(ORIGINALS), 9_000), pytest.param(tuple(ORIGINALS), 1_000_000, marks=pytest.mark.slow)],
-    ids=["alone", "together", "whole filings"],
+    [(("CAT",), 9_000), (("AAPL", "JPM", "JNJ"), 9_000), pytest.param(tuple(ORIGINALS), 1_000_000, marks=pytest.mark.slow)],
+    ids=["alone", "together", "all"],
 )
 def test_all_news_and_filings_of_the_bundle_are_masked_in_every_message(together, characters):
     news, filings, companies = frames()
