@@ -265,7 +265,7 @@ def mask_of(spec: RunSpec, shop: Market, *, before: Mapping[str, Any] | None = N
     closes = {
         ticker: next((bar.close for bar in tape.bars if bar.day >= first), tape.bars[-1].close) for ticker, tape in shop.tapes.items()
     }
-    return Mask.make(spec.masking, companies=shop.companies, first_close=closes, seed=spec.seed)
+    return Mask.make(spec.masking, companies=shop.companies, first_close=closes, seed=spec.seed, window=(first, spec.test.end))
 
 
 def settle(spec: RunSpec, wired: Wired, *, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:
@@ -286,6 +286,7 @@ def provenance(
     spec: RunSpec, wired: Wired, *, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None
 ) -> dict[str, Any]:
     """What has to be the same for a run to be repeated: code, packages, prompts, data, models."""
+    settled = settle(spec, wired, before=before, cancelled=cancelled)  # a server with one model tells its name only now
     found: dict[str, Any] = {
         "recollect": code_version(),
         "python": platform.python_version(),
@@ -303,7 +304,7 @@ def provenance(
         found["prompt_set"] = wired.prompts.model_dump(mode="json")
     if wired.mask is not None:
         found["masking"] = wired.mask.model_dump(mode="json")
-    return {**found, **settle(spec, wired, before=before, cancelled=cancelled)}
+    return {**found, **settled}
 
 
 def code_version() -> str:

@@ -23,7 +23,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.errors import DecisionError, PromptTooLong, Unavailable
-from agent.llm.base import Budget, Cancelled, Chunk, DigestFacts, Health, Message, NoNotes, Notes, OnChunk, Request, Stopped
+from agent.llm.base import WAYS, Budget, Cancelled, Chunk, DigestFacts, Health, Message, NoNotes, Notes, OnChunk, Request, Stopped
 from agent.llm.cases import bound
 from agent.llm.ollama import CHARACTERS_LIMIT, CLOSE_COUNT, PROSE, split_thinking
 from agent.llm.ollama_server import count, raise_if_unwell, unwell
@@ -243,6 +243,11 @@ class _Answer:
     def thinking(self) -> str:
         return "".join(self._parts["thinking"])
 
+    @property
+    def refused(self) -> str:
+        """Why the model will not answer, in its own words."""
+        return self._key.plain(self.refusal)
+
     def add(self, part: dict[str, Any], asked: Asked) -> Chunk:
         """One event, or the whole answer of a server that does not stream. Raises Refusal."""
         part = part.get("whole", part)
@@ -255,7 +260,7 @@ class _Answer:
             self.usage = part["usage"]
         for name, key in (("answered_by", "model"), ("system_fingerprint", "system_fingerprint"), ("provider", "provider")):
             if isinstance(part.get(key), str) and part[key]:
-                self.about[name] = self._key.hide(plain(part[key], 200))
+                self.about[name] = self._key.plain(part[key], 200)
         return self._choice(part.get("choices"), asked)
 
     def _choice(self, choices: Any, asked: Asked) -> Chunk:
@@ -269,7 +274,7 @@ class _Answer:
         text, inner = _content(said.get("content"))
         thinking = said.get("reasoning_content") or said.get("reasoning")
         self.refusal += words_of(said.get("refusal"))
-        self.finish = plain(choice.get("finish_reason") or "", 60) or self.finish
+        self.finish = self._key.plain(choice.get("finish_reason") or "", 60) or self.finish
         return self._chunk(text, inner + words_of(thinking), last=False)
 
     def end(self) -> Chunk:
@@ -520,7 +525,7 @@ class OpenAICompatibleBackend:
             on_chunk(Chunk(fresh=True))
             on_chunk(Chunk(text=text, thinking=thinking))
         tokens = {"prompt_tokens": _counted(answer.usage, "prompt_tokens"), "answer_tokens": _counted(answer.usage, "completion_tokens")}
-        kept_to = way.name
+        kept_to = WAYS[0] if thinking and way.name == "schema" else way.name
         if way.structured == "json_object with schema" and not fits(text, request.answer_schema):
             kept_to = "json"  # the server took the schema and paid no heed to it
             self._descend(way, "response_format", "the answer did not keep to the schema")
@@ -616,7 +621,7 @@ class OpenAICompatibleBackend:
             # llama_cpp.server ends a stream without a word where it answers 400 with the reason to one who does not stream.
             wordless.whole = bool(body.get("stream")) and not answer.size
             raise wordless
-        return answer, asked.key.hide(exchange.server)
+        return answer, asked.key.plain(exchange.server, 60)
 
     def _parts(
         self, exchange: Exchange, asked: Asked, deadline: float, cancelled: Cancelled | None
@@ -675,7 +680,7 @@ class OpenAICompatibleBackend:
             raise Refusal(PromptTooLong(cut, counted=counted, cut=True))
         if not text.strip():
             why = "the model only thought and gave no answer" if thinking else "the model said nothing"
-            refused = f"the model refused: {plain(answer.refusal)}" if answer.refusal else why
+            refused = f"the model refused: {answer.refused}" if answer.refusal else why
             raise Refusal(DecisionError(f"The answer is empty: {refused}."))
 
 

@@ -39,6 +39,7 @@ BODY_LIMIT = 16 * 2**20  # bytes of an answer that is not a stream, or of one li
 BEGINNING = 64 * 2**10  # bytes of a refusal that are read
 SECRET_LENGTH = 12  # shorter "keys" (EMPTY, none, lm-studio) are no secrets, and taking them out would maul words
 HIDDEN = "[key]"
+UNCUT = 4096  # longer than any key: what is cut before the key is taken out would keep a part of it
 logging.getLogger("httpcore").setLevel(logging.INFO)  # below that it writes the headers of answers, where a server may repeat the key
 _PATHS = re.compile(r"/(chat/completions|completions|models|embeddings|responses)$")
 _VERSION = re.compile(r"/v\d+\w*(/|$)")
@@ -130,8 +131,12 @@ class Key:
         return self._value if len(self._value) >= SECRET_LENGTH else ""
 
     def hide(self, text: str) -> str:
-        """``text`` without the key in it."""
+        """``text`` without the key in it. Hide before anything is cut: a part of the key is not recognised."""
         return text.replace(self.secret, HIDDEN) if self.secret else text
+
+    def plain(self, text: object, limit: int = 300) -> str:
+        """A server's words as one printable line, without the key in it."""
+        return plain(self.hide(str(text)), limit)
 
 
 class Passage:
@@ -176,7 +181,8 @@ class Answered(Exception):
 
 
 class Exchange(Wire):
-    """One request, given up at any moment (see ``ollama_wire.Exchange``). ``server``: what it calls itself, once it has answered."""
+    """One request, given up at any moment (see ``ollama_wire.Exchange``). ``server``: what it calls itself, once it has answered; the key
+    may be in it."""
 
     def __init__(self, connect: Callable[[], httpx.Client], method: str, path: str, body: dict[str, Any] | None = None) -> None:
         super().__init__(connect, method, path, body)
@@ -187,7 +193,7 @@ class Exchange(Wire):
     def _read(self, client: httpx.Client) -> Iterator[dict[str, Any]]:
         extra: dict[str, Any] = {} if self._body is None else {"json": self._body}
         with client.stream(self._method, self._path, extensions={"trace": self._watch}, **extra) as response:
-            self.server = plain(response.headers.get("server", ""), 60)
+            self.server = plain(response.headers.get("server", ""), UNCUT)
             if response.status_code != 200:
                 to = urlsplit(response.headers.get("location", "")).hostname or ""
                 raise Answered(response.status_code, _beginning(response), wait_s=asked_to_wait(response.headers), to=to)
@@ -374,25 +380,25 @@ def said_by(body: Any, key: Key) -> Said:
         try:
             body = json.loads(body)
         except (ValueError, RecursionError):
-            return Said(key.hide(plain(body)), html="<" in body and plain(body).startswith("a web page"))
+            return Said(key.plain(body), html="<" in body and plain(body).startswith("a web page"))
     if isinstance(body, list) and body:  # Gemini wraps the error into a list
         body = body[0]
     inner = body.get("error") or body.get("detail") or body if isinstance(body, dict) else body
     if isinstance(inner, list):  # FastAPI: what is wrong where; its "input" repeats the question and is not read
         found = [item for item in inner if isinstance(item, dict)]
         text = "; ".join(f"{_where(item)}: {item.get('msg', '')}" for item in found[:4])
-        return Said(key.hide(plain(text)), param=_where(found[0]) if found else "")
+        return Said(key.plain(text), param=key.plain(_where(found[0]), 80) if found else "")
     if not isinstance(inner, dict):
-        return Said(key.hide(plain("" if inner is None else inner)))
+        return Said(key.plain("" if inner is None else inner))
     meta = inner.get("metadata")
     raw = meta.get("raw") if isinstance(meta, dict) else None  # OpenRouter: the words of the server behind it
     text = _PLACE.sub("", " ".join(str(part) for part in (inner.get("message"), raw) if part))
     code = str(inner.get("code") or inner.get("type") or "")
     return Said(
-        key.hide(plain(text or code)),
-        code=key.hide(plain(code, 80)),
-        param=key.hide(plain(inner.get("param") or "", 80)),
-        kind=key.hide(plain(inner.get("type") or "", 80)),
+        key.plain(text or code),
+        code=key.plain(code, 80),
+        param=key.plain(inner.get("param") or "", 80),
+        kind=key.plain(inner.get("type") or "", 80),
         counted=count(inner.get("n_prompt_tokens")),  # llama.cpp says both apart from its words
         window=count(inner.get("n_ctx")),
     )
@@ -400,7 +406,7 @@ def said_by(body: Any, key: Key) -> Said:
 
 def _where(item: dict[str, Any]) -> str:
     where = item.get("loc")
-    return ".".join(str(part) for part in where if part != "body")[:80] if isinstance(where, (list, tuple)) else ""
+    return ".".join(str(part) for part in where if part != "body") if isinstance(where, (list, tuple)) else ""
 
 
 def understand(error: Exception, asked: Asked, *, began: bool) -> Refusal | None:
@@ -638,9 +644,9 @@ def ask_models(url: str, key: Key, *, connect_s: float = 5.0, wait_s: float = CH
         if refusal is None:
             raise
         if refusal.status in (404, 405, 501):
-            return Serving(key.hide(exchange.server), None)
+            return Serving(key.plain(exchange.server, 60), None)
         raise refusal from None  # what it came from holds the request, and with it the key
-    return Serving(key.hide(exchange.server), _models(found, key))
+    return Serving(key.plain(exchange.server, 60), _models(found, key))
 
 
 class Running(Record):
@@ -660,9 +666,9 @@ def ask_running(url: str, key: Key, server: str, found: Listed, *, connect_s: fl
         props = _told(root, key, "/props", connect_s)
         settings = props.get("default_generation_settings")
         window = count(settings.get("n_ctx")) if isinstance(settings, dict) else None
-        return Running(window=window, version=key.hide(plain(props.get("build_info") or "", 80)))
+        return Running(window=window, version=key.plain(props.get("build_info") or "", 80))
     if "vllm" in owner:
-        return Running(version=key.hide(plain(_told(root, key, "/version", connect_s).get("version") or "", 80)))
+        return Running(version=key.plain(_told(root, key, "/version", connect_s).get("version") or "", 80))
     if not owner or owner.startswith("organization"):  # LM Studio
         listed = _told(root, key, "/api/v0/models", connect_s).get("data")
         loaded = [entry for entry in listed if isinstance(entry, dict) and entry.get("id") == found.id] if isinstance(listed, list) else []
@@ -697,7 +703,7 @@ def _listed(entry: dict[str, Any], key: Key) -> Listed:
     others = [entry.get("root"), entry.get("canonical_slug"), *(aliases if isinstance(aliases, list) else [])]
     return Listed(
         id=key.hide(storable(entry.get("id") or entry.get("name")))[:200],
-        owned_by=key.hide(plain(entry.get("owned_by") or entry.get("organization") or "", 80)),
+        owned_by=key.plain(entry.get("owned_by") or entry.get("organization") or "", 80),
         context_length=next((found for name in windows if (found := count(places.get(name)))), None),
         also=tuple(key.hide(storable(other))[:200] for other in others if isinstance(other, str) and other),
     )

@@ -208,7 +208,7 @@ def _openai_once(
         choice = _first(part.get("choices"))
         said = choice.get("delta") or choice.get("message")
         said = said if isinstance(said, dict) else {}
-        finish = key.hide(plain(choice.get("finish_reason") or "", 60)) or finish
+        finish = key.plain(choice.get("finish_reason") or "", 60) or finish
         heard.hear(
             passages[0].pass_on(_words(said.get("content"))),
             passages[1].pass_on(_words(said.get("reasoning_content") or said.get("reasoning"))),

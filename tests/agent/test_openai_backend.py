@@ -7,17 +7,19 @@ import logging
 import pickle
 import re
 import socket
+import sqlite3
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import httpx
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -46,7 +48,7 @@ from tests.stand_ins.ollama_server import obedient
 from tests.stand_ins.openai_server import PAGE, Answer, Fault, OpenAIStandIn, schema_brain
 from tests.toy import CALENDAR, build, toy_spec
 
-SECRET = "sk-test-5tG9hQ2mZx7LpW4c"
+SECRET = "sk-test-5tG9hQ2mZx7LpW4c" + "Jr8nK3vT" * 17  # 161 characters, as OpenAI's keys have: longer than most texts are shown
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -491,6 +493,7 @@ def test_thinking_is_kept_apart_and_both_are_heard_while_they_are_written(name: 
     assert done.thinking == 'I weigh {"verdict": "no"} long' and answered(done.text)["verdict"] == "yes"
     assert "".join(c.text for c in heard) == done.text and "".join(c.thinking for c in heard) == done.thinking
     assert len(heard) > 3
+    assert done.way == "think + schema"
 
 
 def test_leaked_thinking_is_moved_and_the_listener_is_told(server: OpenAIStandIn) -> None:
@@ -1093,6 +1096,11 @@ def test_the_key_is_in_nothing_that_leaves_the_backend(
                 backend(server, retries=0).complete(question())
             left += ["".join(traceback.format_exception(caught.value)), repr(caught.value), repr(caught.value.__dict__)]
         left.append(backend(server, model=f"x{SECRET}"[:3]).check().model_dump_json())
+        for said in (Answer("", refusal=f"I will not use {'x' * 200} {SECRET}"), Answer("{}", finish=SECRET)):
+            server.brain = lambda body, said=said: said
+            with pytest.raises(DecisionError) as refused:
+                backend(server, retries=0).complete(question())
+            left.append(str(refused.value))
         assert all(seen.headers["authorization"] == f"Bearer {SECRET}" for seen in server.requests)
     with OpenAIStandIn(key="another-key-altogether") as server:  # it says the wrong key back
         with pytest.raises(Unavailable) as caught:
@@ -1101,6 +1109,7 @@ def test_the_key_is_in_nothing_that_leaves_the_backend(
     out, err = capfd.readouterr()
     for text in [*left, caplog.text, out, err]:
         assert SECRET not in text and SECRET[3:] not in text
+        assert SECRET[:20] not in text  # nor the beginning of it, where a long text was cut
     assert any("[key]" in text for text in left)
 
 
@@ -1158,7 +1167,7 @@ def test_a_run_from_the_command_line_leaves_no_key_on_the_disk(tmp_path: Path, m
     settings.cache_clear()
     flags = "run --source demo --tickers DMAUR --train none --test 2022-01-18:2022-01-27 --embedder hashing --backend openai_compatible"
     brain = lambda body: Answer(schema_brain(body).replace("The evidence", SECRET), thinking=f"key {SECRET}")  # noqa: E731
-    with OpenAIStandIn(key=SECRET, brain=brain) as server:
+    with OpenAIStandIn(key=SECRET, brain=brain, name=f"srv {SECRET}") as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         told = [CliRunner().invoke(cli.app, [*flags.split(), "--json"])]
         name = json.loads(CliRunner().invoke(cli.app, ["runs", "--json"]).stdout)[0]["run"]
@@ -1173,4 +1182,18 @@ def test_a_run_from_the_command_line_leaves_no_key_on_the_disk(tmp_path: Path, m
     assert "refuses the key in OPENAI_API_KEY" in spoken and SECRET not in spoken + bodies
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any("llm_calls" in path.name and "[key]" in path.read_text() for path in files)
-    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+    found = [path for path in files if any(part.encode() in _unpacked(path) for part in (SECRET, SECRET[:20], SECRET[-20:]))]
+    assert found == []
+
+
+def _unpacked(path: Path) -> bytes:
+    """A file's bytes, and those of every packed cell of a database."""
+    if path.suffix != ".db":
+        return path.read_bytes()
+    found = [path.read_bytes()]
+    with closing(sqlite3.connect(path)) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for row in connection.execute(f'SELECT * FROM "{table}"'):
+                packed = [cell for cell in row if isinstance(cell, bytes) and cell.startswith(zstandard.FRAME_HEADER)]
+                found += [zstandard.ZstdDecompressor().decompressobj().decompress(cell) for cell in packed]
+    return b"".join(found)

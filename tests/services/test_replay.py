@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 import cli
 from agent.errors import SpecError
 from agent.records import DayRecord
-from services import replay, runs, worker
+from agent.spec import RunSpec
+from services import queries, replay, runs, worker
 from services.settings import settings
 from tests.services.test_cli import GOOD
 from tests.stand_ins.ollama_server import OllamaStandIn
+from tests.stand_ins.openai_server import OpenAIStandIn, schema_brain
 
 
 @pytest.fixture
@@ -85,3 +87,18 @@ def test_a_run_without_a_recorded_day_is_refused(home):
     run = runs.create(runs.store().run(made(test="2022-01-18:2022-12-30")).spec)
     with pytest.raises(SpecError, match="no recorded day"):
         replay.replay(run)
+
+
+def test_digests_of_a_model_that_only_its_server_names_are_replayed_under_that_name(home, monkeypatch):
+    with OpenAIStandIn(brain=schema_brain) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        window = {"start": "2022-01-18", "end": "2022-02-04"}
+        body = {"tickers": ["DMAUR"], "test": window, "backend": "openai_compatible", "digest": {"mode": "model", "news_per_day": 1}}
+        spec = RunSpec.read(body)
+        run = runs.create(spec.model_copy(update={"memory": spec.memory.model_copy(update={"embedder": "hashing"})}))
+        assert worker.execute(run) == "done"
+    assert queries.run(run).model_label.endswith("my-model")
+    events = [event for record in runs.store().records(run) for event in record.thought.memory_events if event.memory]
+    assert "my-model" in {event.memory.digested for event in events}
+    found = replay.replay(run)
+    assert found.same, found.difference
