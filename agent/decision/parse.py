@@ -28,7 +28,7 @@ LONGEST_ANSWER = 200_000  # characters; the longest valid answer has a twentieth
 _CLOSED = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _OPENED = re.compile(r"<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _PROSE = re.compile(r"\{\s*[^\s\"}]")  # a brace that opens no object: {a}, {{name}}
-_DATE = re.compile(r"\b(20\d\d)-(\d\d)-(\d\d)\b")
+_DATE = re.compile(r"\b((?:19|20)\d\d)-(\d\d)-(\d\d)\b")
 _ANNOUNCED = re.compile(r"(due|expected|scheduled|by|until|around|about|on or near|waiting|window)\W+(?:\w+\W+){0,3}$", re.IGNORECASE)
 
 

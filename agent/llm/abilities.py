@@ -126,6 +126,19 @@ class Abilities(Record):
             return "this model cannot keep to a schema: its answers will be looked for in free text"
         return "this model passed no test of form: expect many days without a decision"
 
+    @property
+    def told(self) -> str:
+        """What it can do in one sentence for the plan of a run."""
+        bad = self.note
+        parts = [bad or "keeps to a schema"]
+        if self.thinks:
+            parts.append("thinks and keeps to it in one call" if self.ways.get("think + schema") else "can think")
+        if self.seed_repeats is not None:
+            parts.append("a seed repeats its words" if self.seed_repeats else "a seed does not repeat its words")
+        if self.answer_tokens_per_s:
+            parts.append(f"about {self.answer_tokens_per_s:.0f} tokens a second")
+        return f"By its test of {self.probed_at[:10]}: {'; '.join(parts)}."
+
 
 def note_key(digest: str, server_version: str) -> str:
     """The key of a model's abilities in Notes."""

@@ -205,8 +205,9 @@ class OllamaBackend:
         except Unavailable as error:
             return health.model_copy(update={"message": f"{health.message} {error}"})
         if found is None:
-            return health
-        message = f"{health.message} By an earlier test {found.note}." if found.note else health.message
+            message = f"{health.message} What {self.model!r} can do is not known yet: it is asked a handful of small questions first."
+            return health.model_copy(update={"message": message})
+        message = f"{health.message} {found.told}"
         return health.model_copy(update={"message": message, "details": {**health.details, "abilities": found.model_dump(mode="json")}})
 
     def warm_up(self, *, longest: int = 0, before: Mapping[str, Any] | None = None, cancelled: Cancelled | None = None) -> dict[str, Any]:

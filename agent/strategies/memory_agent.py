@@ -6,7 +6,6 @@ code ever looks past a close. A test day decides. In both, credit goes to the me
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -224,11 +223,10 @@ class MemoryAgent:
     def _guarded(self, built: Built) -> Built:
         """Behind the mask once more: an original that slipped through is blotted out before anything is sent."""
         mask, (request, segments) = self.setup.mask, built
-        left = mask.found("\n".join(message.content for message in request.messages)) if mask is not None else ()
-        if not left:
+        if mask is None or not any(mask.found(message.content) for message in request.messages):
             return built
-        messages = tuple(Message(role=m.role, content=_blotted(m.content, left)) for m in request.messages)
-        kept = tuple(segment.model_copy(update={"text": _blotted(segment.text, left)}) for segment in segments)
+        messages = tuple(Message(role=m.role, content=mask.blotted(m.content)) for m in request.messages)
+        kept = tuple(segment.model_copy(update={"text": mask.blotted(segment.text)}) for segment in segments)
         return request.model_copy(update={"messages": messages}), kept
 
     # ------------------------------------------------------------------------------------------------------------ reading
@@ -482,8 +480,3 @@ def _stances(decision: Decision) -> dict[str, Any]:
 def _lesson_lines(answer: LessonsAnswer) -> list[str]:
     lines = [f"When {lesson.condition}: {lesson.action}. Evidence: {lesson.evidence}." for lesson in answer.lessons]
     return [*lines, f"Calibration: {answer.calibration}"] if lines and answer.calibration else lines
-
-
-def _blotted(text: str, words: Sequence[str]) -> str:
-    """``words`` made unreadable wherever they stand."""
-    return re.sub("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)), "[hidden]", text, flags=re.IGNORECASE)
