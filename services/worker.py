@@ -123,6 +123,7 @@ def _work(store: RunStore, run: str, on_record: OnRecord | None, known: Tally) -
         if asked():
             raise Stopped
     flush_outbox(store, run, index)
+    _same_models(store, run, wired)
     return _verdict(_sum_up(store, run, known))
 
 
@@ -177,6 +178,22 @@ def _same_experiment(store: RunStore, run: str, now: dict[str, Any], wired: Wire
         findings = list(dict.fromkeys([*before.get("issues", []), *now["issues"], *changed]))
         earlier = {"data_before": [*before.get("data_before", []), before.get("data")]} if changed else {}
         store.set_provenance(run, {**before, **earlier, "data": now["data"], "undated": now["undated"], "issues": findings})
+
+
+def _same_models(store: RunStore, run: str, wired: Wired) -> None:
+    """Warn where a model was swapped under its name while the run went on: servers answer to a name and do not say when it moves."""
+    known = store.run(run).provenance
+    warnings = []
+    for role, asked in (("model", wired.backend), ("helper", wired.helper)):
+        before, about = known.get(role, {}).get("digest", ""), asked.check().details.get("model") if asked is not None else None
+        now = about.get("digest", "") if isinstance(about, Mapping) else ""
+        if asked is not None and before and now and now != before:
+            warnings.append(
+                f"warning: The {role} behind the name {asked.model} changed while the run went on (digest {before[:12]} became {now[:12]}); "
+                "which days the other one answered is not known."
+            )
+    if warnings:
+        store.set_provenance(run, {**known, "issues": [*known.get("issues", []), *warnings]})
 
 
 def _changed(store: RunStore, run: str, wired: Wired, last: Mapping[str, DayRecord]) -> str:

@@ -243,6 +243,19 @@ def test_a_model_that_is_not_installed_refuses_the_start_with_the_pull_command(h
     assert not found.ok and any("ollama pull mistral:7b" in check.message for check in found.checks if not check.ok)
 
 
+def test_a_model_swapped_under_its_name_while_a_run_goes_on_is_told_at_its_end(home, server):
+    def swap(record: DayRecord, done: int, total: int) -> None:
+        if done == 2:
+            server.models[0].digest = "f" * 64
+
+    before, run = server.models[0].digest, runs.create(spec_of(server))
+    assert worker.execute(run, on_record=swap) == "done"
+    (issue,) = runs.store().run(run).provenance["issues"]
+    assert f"qwen3:8b changed while the run went on (digest {before[:12]} became ffffffffffff)" in issue
+    calm = runs.create(spec_of(server))
+    assert worker.execute(calm) == "done" and runs.store().run(calm).provenance["issues"] == []
+
+
 def test_a_model_swapped_under_its_name_refuses_to_go_on(home, server):
     run, _, days = ran(server, None, always="404")
     server.models[0].digest = "f" * 64
