@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from time import process_time
 from typing import Any
 
 import pytest
@@ -274,7 +273,7 @@ def test_it_fits_or_says_why_not_and_less_room_leaves_out_the_same_and_more(
     assert things(found, facts) <= things(tight, facts)
 
 
-def test_fifty_memories_are_fitted_in_a_few_milliseconds_and_three_builds() -> None:
+def test_fifty_memories_are_fitted_in_three_builds() -> None:
     facts = situation(memories=tuple(memory(n, layer=LAYERS[n % 4], score=n / 50, words=80) for n in range(1, 51)))
     calls = []
 
@@ -284,13 +283,7 @@ def test_fifty_memories_are_fitted_in_a_few_milliseconds_and_three_builds() -> N
 
     budget = window(2500)
 
-    def once() -> float:
-        calls.clear()
-        began = process_time()
-        fit(facts, budget, counted, purpose="decide")
-        return process_time() - began
-
-    assert min(once() for _ in range(8)) < 0.01  # about 3 ms on an idle machine; more where others heat the processor too
+    fit(facts, budget, counted, purpose="decide")
     assert len(calls) <= 3
 
 
