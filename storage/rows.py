@@ -52,9 +52,10 @@ def unpack(body: bytes) -> str:
 
 
 def to_json(data: Mapping[str, Any], *, field: str) -> str:
-    """Plain JSON; anything without a JSON form, NaN and infinity included, is a SpecError that names ``field``."""
+    """Plain JSON, keys in their order: the first of several names of a company is the one a mask puts back. Anything without a JSON
+    form, NaN and infinity included, is a SpecError that names ``field``."""
     try:
-        return json.dumps(data, allow_nan=False, sort_keys=True)
+        return json.dumps(data, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise SpecError(f"{field} cannot be stored as JSON: {error}; use plain values, and null for 'not defined'", field=field) from None
 

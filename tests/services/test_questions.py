@@ -217,6 +217,22 @@ def test_a_masked_run_that_was_interrupted_goes_on_behind_the_same_mask(home, se
     assert plain(list(runs.store().records(run))) == plain(unbroken)
 
 
+def test_a_masked_digest_is_remembered_in_the_same_words_by_a_run_and_its_replay(home, server):
+    """A company has several names: the mask that is read back from the store puts back the one that the run's own mask did."""
+    run, days = ran(
+        spec_of(
+            server,
+            window=("2022-01-18", "2022-01-19"),
+            masking={"names": True},
+            digest={"mode": "model", "news_per_day": 3},
+            helper={"backend": "rules"},
+        )
+    )
+    told = [event.memory.text for day in days for event in day.thought.memory_events if event.memory and event.memory.digested]
+    assert any("Aurelion Storage" in text for text in told)
+    assert replay.replay(run).difference == ""
+
+
 # ---------------------------------------------------------------------------------------------------------- before the start
 
 
