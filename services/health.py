@@ -18,6 +18,7 @@ from agent.llm.ollama_wire import Failure
 from agent.memory.embedders.minilm import model_folder, verify
 from agent.records import Record
 from services.settings import settings
+from storage.answer_cache import AnswerCache
 from storage.run_store import RunStore
 
 
@@ -52,7 +53,7 @@ class Finding(Record):
 
 def check_all() -> list[Finding]:
     """Everything a run may need, cheapest first; never raises."""
-    return [_home(), _store(), _embedder(), _vectors(), _demo(), _ollama()]
+    return [_home(), _store(), _embedder(), _vectors(), _answers(), _demo(), _ollama()]
 
 
 def _finding(what: str, needed: bool, look: Callable[[], str]) -> Finding:
@@ -99,6 +100,17 @@ def _vectors() -> Finding:
             what="vector index", ok=False, needed=True, message="chromadb is not installed.", cure="pip install -r requirements.txt"
         )
     return Finding(what="vector index", ok=True, needed=True, message=f"chromadb {version('chromadb')} in {settings().chroma}")
+
+
+def _answers() -> Finding:
+    def look() -> str:
+        path = settings().answer_cache
+        if not path.exists():
+            return "empty"
+        size = AnswerCache(path).size()
+        return f"{size.answers:,} answers of {len(size.models)} models, {path.stat().st_size / 2**20:.1f} MiB; delete {path} to forget them"
+
+    return _finding("answer cache", False, look)
 
 
 def _demo() -> Finding:

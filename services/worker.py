@@ -69,12 +69,26 @@ class Live:
             self._store.set_live(self._run, {**body, "at": datetime.now(UTC).isoformat()})
 
 
+class Known(Tally):
+    """The leak report of the days so far, and what their answers cost. ``cost_usd``: None where no prices were given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cost_usd: float | None = None
+
+    def add(self, record: DayRecord) -> None:
+        super().add(record)
+        for call in record.thought.calls:
+            if call.completion is not None and "cost_usd" in call.completion.options and not call.completion.cached:
+                self.cost_usd = (self.cost_usd or 0.0) + float(call.completion.options["cost_usd"])
+
+
 def execute(run: str, *, on_record: OnRecord | None = None) -> Status:
     """Run (or go on with) a queued run to its end; returns the status it ended with."""
     store = runs.store()
     if not store.claim(run, os.getpid()):
         raise SpecError(f"run {run} is being worked on by another process", field="run")
-    known = Tally()
+    known = Known()
     try:
         with Pulse(store, run):
             status, error = _work(store, run, on_record, known)
@@ -97,7 +111,7 @@ def execute(run: str, *, on_record: OnRecord | None = None) -> Status:
     return status
 
 
-def _work(store: RunStore, run: str, on_record: OnRecord | None, known: Tally) -> tuple[Status, str]:
+def _work(store: RunStore, run: str, on_record: OnRecord | None, known: Known) -> tuple[Status, str]:
     spec = store.run(run).spec
     last = store.last_records(run)
     for record in store.records(run):  # of an interrupted run: the report is about all of it
@@ -127,10 +141,12 @@ def _work(store: RunStore, run: str, on_record: OnRecord | None, known: Tally) -
     return _verdict(_sum_up(store, run, known))
 
 
-def _sum_up(store: RunStore, run: str, known: Tally) -> dict[str, Any]:
+def _sum_up(store: RunStore, run: str, known: Known) -> dict[str, Any]:
     """Keep the figures of the days so far, and what was known when; returns them."""
     report = known.report(undated=store.run(run).provenance.get("undated"))
     figures = {**queries.summary(store, run), "leaks": report.model_dump(mode="json", exclude_defaults=True)}
+    if known.cost_usd is not None:
+        figures["cost_usd"] = round(known.cost_usd, 9)
     store.set_summary(run, figures)
     return figures
 
@@ -227,7 +243,7 @@ def _verdict(figures: dict[str, Any]) -> tuple[Status, str]:
     return "done", ""
 
 
-def _stopped(store: RunStore, run: str, known: Tally) -> Status:
+def _stopped(store: RunStore, run: str, known: Known) -> Status:
     _sum_up(store, run, known)
     return "cancelled" if store.asked(run) == "cancel" else "paused"
 

@@ -290,6 +290,8 @@ def _call_facts(call: ModelCall) -> list[tuple[str, str]]:
         if found.prompt_tokens is not None:
             facts.append((f"{found.prompt_tokens:,} tokens in, {found.answer_tokens or 0:,} out", "gray"))
         facts += [(f"bound by {way_words(found.way)}", "blue")] if found.way else []
+        if "cost_usd" in found.options and not found.cached:
+            facts.append((f"about {format.dollars(found.options['cost_usd'])}", "gray"))
         if found.cached:
             facts.append(("from the answer cache", "violet"))
         if call.cut_to is not None:

@@ -31,6 +31,14 @@ def money(value: float | None, *, digits: int = 0, sign: bool = False) -> str:
     return UNKNOWN if not known(value) else f"{value:{'+' if sign else ''},.{digits}f}"
 
 
+def dollars(value: float | None) -> str:
+    """A cost in US dollars with two digits that mean something: 0.00012 USD, 1.37 USD."""
+    if not known(value):
+        return UNKNOWN
+    digits = 2 if value >= 0.01 or value == 0 else min(9, 1 - math.floor(math.log10(value)))
+    return f"{value:,.{digits}f} USD"
+
+
 def number(value: float | None, *, digits: int = 2) -> str:
     """A plain number with thousands separators."""
     return UNKNOWN if not known(value) else f"{value:,.{digits}f}"

@@ -150,7 +150,11 @@ def _model_facts(view: RunView) -> list[Row]:
     )
     hidden = [name for name in ("names", "dates", "prices") if getattr(spec.masking, name)]
     rows: list[Row] = [
-        ("Knows until", known.sentence or "long before the test window", "Whether the model can remember the days it was tested on."),
+        (
+            "Knows until",
+            known.sentence or (MADE_UP if known.level == "no model" else "long before the test window"),
+            "Whether the model can remember the days it was tested on.",
+        ),
         (
             "Answers bound by",
             _counted(ways) or str(model.get("way") or format.UNKNOWN),
@@ -163,6 +167,14 @@ def _model_facts(view: RunView) -> list[Row]:
         ("Hidden from the model", ", ".join(hidden) or "nothing", "Masked before every question and undone on screen."),
         ("Prompt set", spec.prompts, "The wording of the questions; the run keeps its texts."),
     ]
+    if "cost_usd" in figures:
+        rows.append(
+            (
+                "Cost of the answers",
+                f"about {format.dollars(figures['cost_usd'])}",
+                "Estimated from the prices given, without broken tries.",
+            )
+        )
     if spec.helper is not None:
         helper = view.provenance.get("helper") or {}
         name = helper.get("model") or spec.helper.options.get("model") or ""
@@ -171,6 +183,7 @@ def _model_facts(view: RunView) -> list[Row]:
     return rows
 
 
+MADE_UP = "nothing of this market, which was made up"
 DIGESTED = {
     "extract": "their own most telling sentences",
     "model": "a summary by the model",

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
-from ui import text
+from ui import format, text
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = {
@@ -130,11 +130,10 @@ cards.decision_card(Decision(action="buy", provenance="model", summary=evil, inv
 cards.decision_card(Decision(provenance="abstained", abstained=evil))
 kept = evil.encode("utf-8", "replace").decode()  # a data frame itself refuses a lone surrogate
 row = dict(memory_id=1, layer=kept, rank=1, similarity=.5, recency=.5, importance=.5, score=1.5, near_miss=False, cited=True, title=kept)
-cards.recall_list(pd.DataFrame([row, row | dict(memory_id=2, rank=2, near_miss=True, cited=False)]))
+cards.recall_row(row); cards.recall_row(row | dict(memory_id=2, rank=2, near_miss=True, cited=False))
 cards.order_card(Order(day=now.date(), weight=.5, wished=1, reason=evil))
 cards.fill_card(Fill(day=now.date(), shares=-3, price=1, reference=1, commission=0, slippage=0, note=evil))
 cards.status(evil); cards.provenance(evil); cards.layer(evil); cards.action_pill(evil)
-page.run_header(dict(name=evil, model=evil, tickers=[evil] * 9, start=evil, end=evil, status=evil, trouble=evil))
 page.empty(evil, evil)
 page.banner(Unavailable(evil, cure=evil)); page.banner(SpecError(evil, field=evil))
 pickers.run({{"a": evil, evil: "b"}})
@@ -192,3 +191,14 @@ def test_no_page_renders_html_or_hands_an_exception_to_the_browser() -> None:
         if word.arg == "unsafe_allow_html"
     ]
     assert found == []
+
+
+def test_a_cost_keeps_two_digits_that_mean_something():
+    assert [format.dollars(value) for value in (0.0, 0.00012, 0.0345, 1.371, 1234.5, None)] == [
+        "0.00 USD",
+        "0.00012 USD",
+        "0.03 USD",
+        "1.37 USD",
+        "1,234.50 USD",
+        format.UNKNOWN,
+    ]

@@ -14,6 +14,7 @@ from agent.spec import RunSpec
 from services import queries, replay, runs, worker
 from services.settings import settings
 from tests.stand_ins.ollama_server import Model, OllamaStandIn
+from tests.stand_ins.openai_server import OpenAIStandIn
 from tests.toy import timeless
 
 
@@ -248,3 +249,20 @@ def test_an_alias_that_cannot_be_hidden_stops_a_run_before_it_begins(home, serve
     bad = spec_of(server, masking={"names": True, "aliases": {"DMAUR": ["("]}})
     assert [check.field for check in runs.preflight(bad).checks if not check.ok] == ["masking.aliases"]
     assert runs.preflight(spec_of(server, masking={"names": True, "aliases": {"DMAUR": ["The Miller"]}})).ok
+
+
+# ------------------------------------------------------------------------------------------------------------------ money
+
+
+def test_a_run_with_prices_says_what_its_answers_cost_and_a_kept_answer_costs_nothing(home, server):
+    with OpenAIStandIn() as paid:
+        options = {"base_url": paid.url, "price_in": 2.0, "price_out": 10.0}
+        plan = spec_of(server, window=("2022-01-18", "2022-01-20")).model_copy(
+            update={"backend": "openai_compatible", "backend_options": options}
+        )
+        run, days = ran(plan)
+        answers = [call.completion for day in days for call in day.thought.calls if call.completion]
+        by_hand = sum(((one.prompt_tokens or 0) * 2.0 + (one.answer_tokens or 0) * 10.0) / 1e6 for one in answers)
+        assert by_hand > 0 and queries.run(run).summary["cost_usd"] == pytest.approx(by_hand)
+        again, _ = ran(plan.model_copy(update={"answer_cache": "full"}))
+        assert "cost_usd" not in queries.run(again).summary

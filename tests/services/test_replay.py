@@ -46,6 +46,14 @@ def test_a_run_with_a_model_is_replayed_without_its_server_to_the_last_digit(hom
     assert done.exit_code == 0 and json.loads(done.stdout)["same"] is True
 
 
+def test_a_hundred_days_with_a_model_are_replayed_without_its_server(home, monkeypatch):
+    with OllamaStandIn(piece=4000) as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.url)
+        run = made(backend="ollama", model="qwen3:8b", train="none", test="2022-03-01:2022-07-22")
+    found = replay.replay(run)
+    assert found.same and found.equal == found.days == 100, found.difference
+
+
 def test_a_paused_run_is_replayed_as_far_as_it_got(home):
     run = runs.create(runs.store().run(made(test="2022-01-18:2022-12-30")).spec)
     worker.execute(run, on_record=lambda record, done, total: runs.store().ask(run, "pause") if done == 5 else None)
