@@ -293,6 +293,9 @@ class OllamaBackend:
         return way, (f"The way {way!r} did not pass the test: {able.why.get(way, 'it was not tried')}.",)
 
     def _window(self, longest: int, answer: int, ratio: Ratio) -> int:
+        """Where no question is known: the window it is loaded with, since another would reload it under a running run."""
+        if not longest and (loaded := self.server.window(self.model)) and loaded >= probing.ROOM:
+            return loaded
         trained = self._found.context_length if self._found else None
         return window_for(longest, characters_per_token=ratio.characters_per_token, answer=answer, trained=trained)
 

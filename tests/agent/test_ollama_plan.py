@@ -255,6 +255,15 @@ def test_a_model_is_probed_once_and_check_tells_what_was_found_without_asking_it
         assert len(server.chats) > asked
 
 
+def test_a_test_of_a_model_that_a_run_uses_does_not_reload_it(server: OllamaStandIn) -> None:
+    run = backend(server)
+    run.warm_up(longest=90_000)
+    loads = server.loads
+    backend(server).warm_up()  # as the Models page does
+    run.complete(question())
+    assert server.loads == loads
+
+
 def test_what_a_model_could_not_do_in_a_narrow_window_is_not_held_against_it_later() -> None:
     """Its thoughts had no room to end; with the window of another run they have."""
     thoughtful = Model("thoughtful", thinking=True)
