@@ -12,7 +12,6 @@ from services import runs
 from storage.run_store import RunRow
 
 PACE_DAYS = 30  # recorded days whose mean duration is the pace: pauses and restarts do not count, a slower model does
-ENDED = ("done", "failed", "cancelled")
 
 
 @dataclass(frozen=True)

@@ -156,11 +156,6 @@ def uses() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def used_by(hash: str) -> tuple[str, ...]:
-    """Ids of the runs that were asked with this wording, newest first."""
-    return uses().get(hash, ())
-
-
 def diff(one: str, other: str) -> tuple[Difference, ...]:
     """What changes from the one reference (as ``wording``) to the other, template by template, as runs would use them."""
     return prompt_set.diff(wording(one).completed(), wording(other).completed())

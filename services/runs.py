@@ -33,7 +33,6 @@ from services.settings import ROOT, Settings, settings
 from storage.run_store import Request, RunRow, RunStore
 
 ACTIVE = ("queued", "running")
-SECONDS_PER_CALL = {"rules": 0.003}  # for the plan before the start; other backends are shown as unknown until days are measured
 
 
 class Check(Record):

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from agent.records import Decision, Fill, Memory, MemoryState, Order, Reason
 from services import queries
 from ui import draw, format, text, theme
-from ui.charts.bars import legend, score_bar
 from ui.links import link
 
 KINDS = {
@@ -140,68 +138,6 @@ def memory_card(
         if len(memory.sources) > 1:
             origin.append(f"{len(memory.sources)} sources merged")
         st.caption(" · ".join(text.label(part, longest=120) for part in origin if part))
-
-
-def recall_list(recalls: pd.DataFrame, *, ticker: str | None = None, run: str | None = None, day: str | None = None) -> None:
-    """What the memory offered on a day, layer by layer: rank, title, score bar, cited or not; near misses greyed below the cut.
-
-    Columns: memory_id, layer, rank, similarity, recency, importance, score, near_miss, cited, title.
-    """
-    if recalls.empty:
-        text.plain("Nothing was recalled: the memory was empty, or no text was close to the day's question.")
-        return
-    _legend()
-    order = [*theme.LAYERS, *sorted(set(recalls["layer"]) - set(theme.LAYERS))]
-    keys = {"run": run, "ticker": ticker, "day": day}
-    for name in order:
-        rows = recalls[recalls["layer"] == name].sort_values("rank")
-        if rows.empty:
-            continue
-        shown = int((~rows["near_miss"].astype(bool)).sum())
-        with st.container(border=True, gap="xsmall"):
-            with _row():
-                layer(name)
-                st.caption(
-                    f"{shown} recalled, {int(rows['cited'].astype(bool).sum())} cited, {len(rows) - shown} just missed", width="content"
-                )
-            cut = False
-            for row in rows.to_dict("records"):
-                if row["near_miss"] and not cut:
-                    cut = True
-                    st.caption("✂\ufe0e  Below the cut: ranked too low, not shown to the model")
-                recall_row(row, **keys)
-
-
-def recall_row(row: Mapping[str, Any], **params: Any) -> None:
-    """One recalled memory on one line; ``params`` are URL keys for its link."""
-    missed = bool(row["near_miss"])
-    mark, number, who, bar, total = st.columns([1.15, 0.8, 5.4, 3.7, 0.7], vertical_alignment="center", gap="small")
-    with mark:
-        if row["cited"]:
-            st.badge("★ cited", color="green")
-        else:
-            st.badge("missed" if missed else f"rank {int(row['rank'])}", color="gray")
-    with number:
-        if params.get("run"):
-            link("memory", f"No {int(row['memory_id'])}", mem=int(row["memory_id"]), **params)
-        else:
-            st.caption(f"No {int(row['memory_id'])}")
-    title = str(row.get("title") or "untitled")
-    with who:
-        if missed:
-            st.caption(text.label(title, longest=110))
-        else:
-            text.plain(title, longest=110)
-    with bar:
-        st.image(score_bar(row["similarity"], row["recency"], row["importance"], dark=draw.dark(), faded=missed), width="stretch")
-    with total:
-        text.plain(format.number(row["score"]))
-
-
-def _legend() -> None:
-    with _row():
-        st.caption("Score is the sum of three parts, each 0 to 1:", width="content")
-        st.image(legend(dark=draw.dark()))
 
 
 def order_card(order: Order) -> None:

@@ -19,7 +19,12 @@ EVERY_S, SLOWLY_S = 2, 10
 WIDE = 260  # pixels; a ticker and a day
 LONGEST_SHOWN = 6000  # characters of an answer that is being written
 ANSWER_HEIGHT = 230  # pixels; the box stays as it is while the text in it grows
-PURPOSES = {"decide": "deciding", "study": "studying the move that followed", "lessons": "drawing lessons from judged decisions"}
+PURPOSES = {
+    "decide": "deciding",
+    "study": "studying the move that followed",
+    "lessons": "drawing lessons from judged decisions",
+    "digest": "shortening a long text",
+}
 WAITING = {"pause": "Pausing: the day in hand is finished first.", "cancel": "Cancelling: the day in hand is finished first."}
 
 
@@ -32,6 +37,8 @@ def head(view: RunView) -> None:
             st.badge(text.label(view.model_label), color="gray" if view.model_label.endswith("no LLM") else "blue")
             if view.note:
                 st.badge(text.label(view.note), color="orange", icon="⚠️")
+            run_view.coverage_badge(view)
+            cards.marks(mark for mark in queries.marks(view) if mark != queries.RULES)  # the badge of what decides says that
         spec = view.spec
         learns = f"learns {spec.train.start} to {spec.train.end}, " if spec.train else ""
         text.plain(f"{', '.join(spec.tickers[:8])}  ·  {learns}trades {spec.test.start} to {spec.test.end}  ·  run {view.id}")

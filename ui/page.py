@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 import streamlit as st
 
 from agent.errors import NoData, RecollectError, SpecError, Unavailable
-from ui import cards, format, pickers, text
+from ui import pickers, text
 from ui.links import go, link
 
 HOME = "runs"
 
-__all__ = ["banner", "empty", "frame", "go", "link", "need_run", "run_header", "start"]
+__all__ = ["banner", "empty", "frame", "go", "link", "need_run", "start"]
 
 
 def frame() -> None:
@@ -81,40 +81,3 @@ def banner(error: RecollectError) -> None:
         text.plain(message)
         if cure:
             text.block(cure)
-
-
-def run_header(run: Mapping[str, Any]) -> None:
-    """The strip on top of a run's pages.
-
-    Keys, all optional: name, model, tickers (list), start, end, status, coverage (share of days decided by the model), total_return and
-    benchmark_return (fractions), trouble (a sentence).
-    """
-    name = run.get("name") or run.get("run") or "Unnamed run"
-    tickers = [str(ticker) for ticker in run.get("tickers") or ()]
-    with st.container(border=True):
-        left, *figures = st.columns([3.4, 1, 1, 1, 1], vertical_alignment="center")
-        with left:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.subheader(text.label(name, longest=60), anchor=False, width="content")
-                if run.get("status"):
-                    cards.status(str(run["status"]))
-            facts = [text.clean(run.get("model") or "no model", longest=60), _few(tickers)]
-            facts.append(f"{format.day(run.get('start'))} → {format.day(run.get('end'))}")
-            text.plain("  ·  ".join(fact for fact in facts if fact))
-        mine, rival = run.get("total_return"), run.get("benchmark_return")
-        gap = mine - rival if format.known(mine) and format.known(rival) else None
-        figures[0].metric("Return", format.percent(mine, sign=True), help="Change of equity over the run, after costs.")
-        figures[1].metric(
-            "Buy and hold", format.percent(rival, sign=True), help="The same tickers, bought on the first day and held, same costs."
-        )
-        figures[2].metric("Difference", format.points(gap), help="Return minus buy and hold, in percentage points.")
-        figures[3].metric(
-            "Coverage", format.percent(run.get("coverage"), digits=0), help="Share of days with a usable decision by the model."
-        )
-        if run.get("trouble"):
-            text.plain(run["trouble"])
-
-
-def _few(names: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(text.clean(name, longest=20) for name in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

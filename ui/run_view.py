@@ -6,6 +6,7 @@ the run ended, and on how many days there was a decision.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -71,6 +72,8 @@ def strip(view: RunView, *, slim: bool = False) -> None:
                 st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
             cards.status(view.state)
             _badges(view)
+            if slim:
+                coverage_badge(view)
             _knowledge(view, slim=slim)
             if slim:
                 page.link("overview", "Overview of the run", icon="→", run=view.id)
@@ -106,6 +109,15 @@ def _badges(view: RunView) -> None:
     if view.note:
         st.badge(text.label(view.note), color="orange", icon="⚠️", help="What this run earned says nothing about real markets.")
     cards.marks(mark for mark in queries.marks(view) if mark not in SAID_ELSEWHERE)
+
+
+def coverage_badge(view: RunView) -> None:
+    """The share of days that the model itself decided, in headers without figures; too low a share stands among the marks."""
+    share = view.summary.get("coverage")
+    if share is None or view.by_rules or queries.low_coverage(view.summary):
+        return
+    _, _, _, meaning = _coverage_tile(view)
+    st.badge(f"coverage {math.floor(100 * share)} %", color="gray", help=meaning)
 
 
 LOOK_AHEAD = {

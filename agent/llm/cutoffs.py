@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
@@ -216,8 +216,3 @@ def cutoff_of(name: str, edited: Mapping[str, Cutoff] | None = None) -> Cutoff |
         if mine is not None:
             return mine
     return shipped(name)
-
-
-def families() -> Iterator[Family]:
-    """All shipped facts, for a table."""
-    yield from FACTS

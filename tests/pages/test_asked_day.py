@@ -142,3 +142,15 @@ def test_an_answer_from_the_cache_and_the_way_it_was_bound_stand_beside_it(chang
     run, day = changed(calls=(call(way="think, then schema", cached=True),), segments=SEGMENTS)
     at = open_page("days", run=run, ticker=TICKER, day=str(day), step="answered")
     assert "bound by think, then schema" in badges(at) and "from the answer cache" in badges(at)
+
+
+@pytest.mark.parametrize("page", ["days", "memory", "monitor"])
+@pytest.mark.parametrize(("coverage", "shown", "hidden"), [(0.9999, "coverage 99 %", "⚠"), (0.947, "coverage 94 %", "99")])
+def test_every_header_says_how_many_days_the_model_itself_decided(
+    open_page: OpenPage, changed: Any, page: str, coverage: float, shown: str, hidden: str
+) -> None:
+    run, _ = changed()
+    runs.store().set_summary(run, {**queries.run(run).summary, "coverage": coverage})
+    found = [badge for badge in badges(open_page(page, run=run, ticker=TICKER)).split(":") if "coverage" in badge]
+    assert any(shown in badge for badge in found) and not any(hidden in badge for badge in found if hidden != "⚠"), found
+    assert any("⚠" in badge for badge in found) is (coverage < 0.95)

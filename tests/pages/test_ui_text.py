@@ -115,7 +115,6 @@ def test_whole_texts_go_only_to_inert_elements(function: str, name: str) -> None
 
 CARDS = """
 from datetime import UTC, date, datetime
-import pandas as pd
 from agent.errors import SpecError, Unavailable
 from agent.records import Decision, Fill, Memory, MemoryState, Order, Reason
 from ui import cards, page, pickers
@@ -128,9 +127,6 @@ reason = Reason(claim=evil, weight=3, memories=(1,), facts=(evil,))
 cards.reasons([reason], [reason], titles={{1: evil}})
 cards.decision_card(Decision(action="buy", provenance="model", summary=evil, invalidation=evil, flags=(evil,), clipped_by=(evil,)))
 cards.decision_card(Decision(provenance="abstained", abstained=evil))
-kept = evil.encode("utf-8", "replace").decode()  # a data frame itself refuses a lone surrogate
-row = dict(memory_id=1, layer=kept, rank=1, similarity=.5, recency=.5, importance=.5, score=1.5, near_miss=False, cited=True, title=kept)
-cards.recall_row(row); cards.recall_row(row | dict(memory_id=2, rank=2, near_miss=True, cited=False))
 cards.order_card(Order(day=now.date(), weight=.5, wished=1, reason=evil))
 cards.fill_card(Fill(day=now.date(), shares=-3, price=1, reference=1, commission=0, slippage=0, note=evil))
 cards.status(evil); cards.provenance(evil); cards.layer(evil); cards.action_pill(evil)

@@ -98,7 +98,7 @@ def test_a_set_knows_the_runs_that_were_asked_with_its_very_wording():
     for odd in (None, 7, {}, ["x"]):
         asked_with(f"odd-{type(odd).__name__}", odd)
     prompts.copy("default", "mine")
-    assert set(prompts.used_by(shipped().hash)) == {"r1", "r2"}
+    assert set(prompts.uses()[shipped().hash]) == {"r1", "r2"}
     assert set(prompts.sets()[1].runs) == {"r1", "r2"}, "a copy that was not changed is the same wording"
     prompts.save("mine", edited())
     assert prompts.sets()[1].runs == () and set(prompts.sets()[0].runs) == {"r1", "r2"}
@@ -190,7 +190,7 @@ def test_a_run_is_asked_with_the_set_it_names_and_keeps_its_words_when_the_set_c
     assert worker.execute(run) == "done"
     calls = [call for day in queries.days(run, "DMAUR")["day"] for call in queries.record(run, "DMAUR", day).thought.calls]
     assert calls and all("hold leaves it" in call.system for call in calls if call.purpose == "decide")
-    assert prompts.used_by(saved.hash) == (run,)
+    assert prompts.uses()[saved.hash] == (run,)
     prompts.save("mine", edited("hold keeps it", "hold does nothing"))
     prompts.delete("mine")
     assert prompts.wording(f"run:{run}").texts == saved.texts
