@@ -188,12 +188,13 @@ def _segments(segments: Sequence[Segment], cutoff: datetime, wording: Wording) -
             "tokens": segment.tokens,
             "share": segment.tokens / total,
             "age": _age(segment, cutoff),
+            "known": segment.available_at,
             "begins": text.clean(wording.say(" ".join(segment.text[:400].split())), longest=200),
         }
         for segment in segments
     ]
     st.dataframe(
-        pd.DataFrame(rows),
+        pd.DataFrame(rows).astype({"known": "datetime64[ns, UTC]"}) if rows else pd.DataFrame(),
         hide_index=True,
         key="_segments",
         height=min(460, 38 + 35 * len(rows)),
@@ -209,6 +210,13 @@ def _segments(segments: Sequence[Segment], cutoff: datetime, wording: Wording) -
                 width=95,
                 alignment="right",
                 help="From when its newest item became readable to this close, where the decision is made.",
+            ),
+            "known": st.column_config.DatetimeColumn(
+                "Readable since (UTC)",
+                format="YYYY-MM-DD HH:mm",
+                timezone="UTC",
+                width=150,
+                help="When its newest item could first be read; empty for fixed text.",
             ),
             "begins": st.column_config.TextColumn("Begins", width=480),
         },

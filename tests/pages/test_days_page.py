@@ -178,3 +178,7 @@ def test_segments_show_their_age_against_the_decision_also_on_training_days(run:
         assert ages["rules"] == ages["task"] == "fixed text"
         assert ages["prices"] == ("at the close" if purpose == "decide" else "24 h 00 min")
         assert purpose == "decide" or ages["hindsight"] == "at the close"
+        since = dict(zip(shown["segment"], shown["known"], strict=True))
+        mine = [segment for segment in thought.segments if segment.purpose == purpose]
+        known = {segment.name: segment.available_at for segment in mine if segment.available_at}
+        assert known and {name: moment for name, moment in since.items() if not pd.isna(moment)} == known
