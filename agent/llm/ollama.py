@@ -637,7 +637,8 @@ class OllamaBackend:
     def _whole(self, answer: Answer, request: Request) -> None:
         """Raises Failure where the count of tokens shows that the question was cut."""
         window, counted = (self._plan or self._unplanned()).window, self._counted(answer)
-        if cut := lost(counted, request, window):
+        sparsest = self._ratio.sparsest if self._ratio is not None else None
+        if cut := lost(counted, request, window, sparsest=sparsest):
             raise Failure(PromptTooLong(cut, counted=counted, window=window, cut=True))
 
     def _counted(self, answer: Answer) -> int | None:

@@ -54,12 +54,15 @@ def split_thinking(content: str) -> tuple[str, str]:
     return (rest, "\n".join(thoughts)) if thoughts else (content, "")
 
 
-def lost(counted: int | None, request: Request, num_ctx: int) -> str:
-    """Why the number of tokens the server read shows that the prompt was cut; empty if nothing speaks for it."""
+def lost(counted: int | None, request: Request, num_ctx: int, *, sparsest: float | None = None) -> str:
+    """Why the number of tokens the server read shows that the prompt was cut; empty if nothing speaks for it.
+
+    ``sparsest``: the most characters that a token of this model was seen to hold, where that is known.
+    """
     if not counted:
         return ""
     characters = sum(len(message.content) for message in request.messages)
-    expected = min(request.estimated_tokens, characters / PROSE) if request.estimated_tokens else 0.0
+    expected = min(request.estimated_tokens, characters / min(sparsest or PROSE, PROSE)) if request.estimated_tokens else 0.0
     half = num_ctx - max((num_ctx - KEPT) // 2, 1)  # what remains of a prompt that is too long (llama_server.go)
     agrees = request.estimated_tokens and AGREEING[0] < counted / request.estimated_tokens < AGREEING[1]
     too_few = expected > 0 and counted < CLOSE_COUNT * expected

@@ -41,6 +41,8 @@ def address(text: str) -> str:
     if not separator:
         scheme, rest = "http", raw
     scheme = scheme.lower()
+    if "@" in rest:  # before anything repeats it: it may hold a password
+        raise ValueError("the address must not contain a user name or password; write it like " + DEFAULT_ADDRESS)
     if scheme not in ("http", "https") or re.search(r"\s", rest):
         raise ValueError(f"{text!r} is not an address; write it like {DEFAULT_ADDRESS}")
     if rest.count(":") > 1 and not rest.startswith("["):
@@ -52,8 +54,6 @@ def address(text: str) -> str:
         raise ValueError(f"{text!r} is not an address; write it like {DEFAULT_ADDRESS}") from None
     if port == 0 or split.query or split.fragment:
         raise ValueError(f"{text!r} is not an address; write it like {DEFAULT_ADDRESS}")
-    if split.username or split.password:
-        raise ValueError("the address must not contain a user name or password; write it like " + DEFAULT_ADDRESS)
     host = split.hostname or "127.0.0.1"
     host = _EVERYWHERE.get(host, host)
     host = f"[{host}]" if ":" in host else host

@@ -62,13 +62,21 @@ class Ratio:
     @property
     def characters_per_token(self) -> float:
         """The cautious figure: GUESS until something was learnt."""
+        likely = self._likely()
+        return max(LOWEST, likely[len(likely) // DENSEST] * MARGIN) if likely else GUESS
+
+    @property
+    def sparsest(self) -> float | None:
+        """The most characters that a token was seen to hold: no prompt has far fewer tokens than this says. None: nothing was learnt."""
+        likely = self._likely()
+        return likely[-1] if likely else None
+
+    def _likely(self) -> list[float]:
+        """Characters per token of the samples that can be true, the densest first."""
         with self._lock:
             seen = sorted(characters / tokens for characters, tokens in self._samples)
-        if not seen:
-            return GUESS
-        middle = median(seen)
-        likely = [ratio for ratio in seen if middle / APART <= ratio <= middle * APART]
-        return max(LOWEST, likely[len(likely) // DENSEST] * MARGIN)
+        middle = median(seen) if seen else 0.0
+        return [ratio for ratio in seen if middle / APART <= ratio <= middle * APART]
 
 
 def _possible(characters: int, tokens: int | None) -> bool:

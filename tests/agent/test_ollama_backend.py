@@ -504,6 +504,23 @@ def test_what_count_of_tokens_shows_a_cut(counted: int | None, estimated: int, c
     assert bool(lost(counted, request, 4096)) is suspicious
 
 
+def test_a_model_of_short_tokens_has_them_counted_by_what_was_seen_of_it() -> None:
+    """2.5 characters each: 6,750 characters are 2,700 tokens, and a server that read 1,302 has cut them, whatever English would have."""
+    request = question("x" * (6750 - 15), tokens=2790)
+    assert not lost(1302, request, 16_384)
+    assert lost(1302, request, 16_384, sparsest=2.5) and not lost(2700, request, 16_384, sparsest=2.5)
+    assert not lost(1302, question("x" * (5200 - 15), tokens=2140), 16_384, sparsest=9.0)  # no token of English is longer than assumed
+
+
+@pytest.mark.parametrize(
+    "text", ["http://user:hunter2@host:1", "user:hunter2@host", "ftp://user:hunter2@host", "http://a:hunter2@h:999999"]
+)
+def test_a_password_in_an_address_is_refused_and_never_repeated(text: str) -> None:
+    with pytest.raises(ValueError, match="must not contain a user name or password") as caught:
+        address(text)
+    assert "hunter2" not in str(caught.value)
+
+
 @given(true=st.integers(4097, 60_000), per_token=st.floats(3.0, 6.0), error=st.floats(0.7, 1.6))
 def test_no_prompt_cut_to_half_a_window_passes_whatever_the_estimate_within_reason(true: int, per_token: float, error: float) -> None:
     request = question("x" * int(true * per_token), tokens=int(true * error))
