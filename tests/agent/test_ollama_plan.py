@@ -438,7 +438,7 @@ def test_a_stop_is_heard_while_the_model_is_loaded(server: OllamaStandIn) -> Non
 
 
 def test_a_stop_is_heard_in_the_middle_of_the_test_of_what_a_model_can_do(server: OllamaStandIn) -> None:
-    server.fail(None, None, Fault("slow_first", seconds=20.0))  # loaded, one question answered
+    server.fail(None, None, Fault("slow_first", seconds=4.0))  # loaded, one question answered
     assert stopped_after(server, 3) < 2.0
     assert of(server).warm_up(longest=40_000)["way"] == "schema"  # its turn was given back
 
