@@ -676,7 +676,8 @@ class OpenAICompatibleBackend:
             raise Refusal(DecisionError("The server's content filter stopped the answer (content_filter)."))
         if answer.finish not in ENDS:
             raise Refusal(DecisionError(f"The answer did not end by itself (finish_reason {answer.finish or 'absent'!r})."))
-        if self.options.trust_count and (cut := lost(counted := _counted(answer.usage, "prompt_tokens"), request)):
+        sparsest = self._ratio.sparsest if self._ratio is not None else None
+        if self.options.trust_count and (cut := lost(counted := _counted(answer.usage, "prompt_tokens"), request, sparsest=sparsest)):
             raise Refusal(PromptTooLong(cut, counted=counted, cut=True))
         if not text.strip():
             why = "the model only thought and gave no answer" if thinking else "the model said nothing"
@@ -693,10 +694,13 @@ def fits(text: str, schema: dict[str, Any]) -> bool:
     return isinstance(found, dict) and set(schema.get("required", ())) <= set(found)
 
 
-def lost(counted: int | None, request: Request) -> str:
-    """Why the number of tokens the server read shows that the question was cut; empty if nothing speaks for it."""
+def lost(counted: int | None, request: Request, *, sparsest: float | None = None) -> str:
+    """Why the number of tokens the server read shows that the question was cut; empty if nothing speaks for it.
+
+    ``sparsest``: the most characters that a token of this model was seen to hold, where that is known.
+    """
     characters = sum(len(message.content) for message in request.messages)
-    expected = min(request.estimated_tokens, characters / PROSE)
+    expected = min(request.estimated_tokens, characters / min(sparsest or PROSE, PROSE))
     if not counted or counted >= CLOSE_COUNT * expected:
         return ""
     return (

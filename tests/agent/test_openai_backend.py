@@ -872,6 +872,8 @@ def test_a_question_cut_in_silence_is_found_out_by_the_count(server: OpenAIStand
     assert backend(server, trust_count=False).complete(question("x" * 4000)).prompt_tokens == 500
     assert not lost(700, question("x" * 4000)) and not lost(None, question("x" * 4000)) and not lost(1, question("", tokens=0))
     assert count(500.0) == 500
+    short = question("x" * 5000, tokens=2000)  # of a model whose tokens hold 2.5 characters
+    assert not lost(900, short) and lost(900, short, sparsest=2.5) and not lost(1900, short, sparsest=2.5)
 
 
 # --------------------------------------------------------------------------------------------------------------- readiness
