@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from agent.errors import RecollectError, SpecError, Unavailable
-from agent.llm import BACKENDS, ollama_pull
+from agent.llm import BACKENDS, abilities, ollama_pull
 from agent.llm.base import Chunk, Message, Stopped
 from agent.llm.pulls import AGAIN, Pull
 from agent.llm.try_out import Said, chat
@@ -237,8 +237,8 @@ def probe(name: str, base_url: str = "", *, anew: str = "", clock: Callable[[], 
             return _timed(known)
         plug: Any = BACKENDS.load("ollama")
         notes = models.model_notes()
-        for old in [each for each in notes.items(models.ABILITIES) if anew and anew in each]:
-            notes.forget(models.ABILITIES, old)
+        for old in [each for each in notes.items(abilities.KIND) if anew and anew in each]:
+            notes.forget(abilities.KIND, old)
         backend = plug(checked("ollama", plug, {"model": model, "base_url": url}), notes=notes)
         job = _Job(Probe(model=model), clock)
         _put(_probes, key, job)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from agent.errors import SpecError, Unavailable
-from agent.llm import ollama_pull
+from agent.llm import abilities, ollama_pull, token_ratio
 from agent.llm.cutoffs import Cutoff, cutoff_of, key_of
 from agent.llm.ollama import named_by, serve
 from agent.llm.ollama import resolve as resolve_ollama
@@ -26,7 +26,6 @@ from services.settings import settings
 from storage.cutoff_file import CutoffFile, Entered
 from storage.model_notes import ModelNotes
 
-ABILITIES, TOKENS = "abilities", "tokens"  # kinds of notes
 KEY_VARIABLE = "OPENAI_API_KEY"
 QUICK_S = 2.0  # to connect: a page must not stand still for an address that swallows everything
 
@@ -191,9 +190,9 @@ def installed(base_url: str = "") -> tuple[Model, ...]:
     except Failure as failure:
         raise _for_people(failure) from None
     notes, mine = model_notes(), edited_cutoffs()
-    abilities, ratios = notes.items(ABILITIES), notes.items(TOKENS)
+    able, ratios = notes.items(abilities.KIND), notes.items(token_ratio.KIND)
     notes.close()
-    return tuple(_model(item, abilities, ratios, mine) for item in found)
+    return tuple(_model(item, able, ratios, mine) for item in found)
 
 
 def model_notes() -> ModelNotes:
@@ -201,7 +200,7 @@ def model_notes() -> ModelNotes:
     return ModelNotes(settings().model_notes)
 
 
-def _model(item: OnShelf, abilities: dict[str, dict[str, Any]], ratios: dict[str, dict[str, Any]], mine: dict[str, Cutoff]) -> Model:
+def _model(item: OnShelf, able: dict[str, dict[str, Any]], ratios: dict[str, dict[str, Any]], mine: dict[str, Cutoff]) -> Model:
     found = item.model
     return Model(
         name=found.name,
@@ -215,7 +214,7 @@ def _model(item: OnShelf, abilities: dict[str, dict[str, Any]], ratios: dict[str
         modified=item.modified,
         loaded=item.loaded,
         use="cloud" if found.cloud else _use(found.capabilities),
-        abilities=_about(found.digest, abilities),
+        abilities=_about(found.digest, able),
         characters_per_token=_ratio(_about(found.digest, ratios)),
         cutoff=cutoff_of(found.name, mine),
     )

@@ -18,6 +18,7 @@ from agent.records import Record
 ASK_S = 30.0  # a starting server accepts connections up to 28 s before it answers
 CHECK_S = 10.0
 OLDEST = (0, 12, 6)  # before it, a prompt that is too long is cut without a word
+REFUSING = (0, 30, 0)  # before it, not every kind of prompt that is too long is refused
 SUGGESTED = "qwen3:8b"
 
 
@@ -248,6 +249,9 @@ def _listing(server: OllamaServer, version: str, models: tuple[Installed, ...]) 
     if version and version_number(version) < OLDEST and version_number(version) != (0, 0, 0):  # 0.0.0: built from source
         cure = "Update Ollama: versions before 0.12.6 cut prompts that are too long without a word."
         return Health(ok=True, message=f"{message} This version is old.", cure=cure, details=details)
+    if version and (0, 0, 0) < version_number(version) < REFUSING:
+        cure = "Ollama 0.30 or newer is better: older ones may cut a question that is too long. Cut questions are noticed and asked again, shorter."
+        return Health(ok=True, message=message, cure=cure, details=details)
     return Health(ok=True, message=message, details=details)
 
 

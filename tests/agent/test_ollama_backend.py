@@ -575,6 +575,10 @@ def test_check_warns_of_a_server_that_cuts_in_silence() -> None:
     with OllamaStandIn(version="0.12.5") as server:
         health = backend(server).check()
     assert health.ok and "old" in health.message and "Update Ollama" in health.cure
+    for version, warned in (("0.29.4", True), ("0.30.0", False), ("0.0.0", False)):
+        with OllamaStandIn(version=version) as server:
+            health = backend(server).check()
+        assert health.ok and ("0.30 or newer" in health.cure) is warned
 
 
 def test_warm_up_of_a_missing_model_raises_the_cure(server: OllamaStandIn) -> None:
