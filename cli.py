@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 bad input, 3 something outside is unavailable, 1 everythin
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -213,6 +214,8 @@ def _execute(run: str, as_json: bool) -> None:
 
 
 def _report(view) -> None:
+    from services import queries
+
     figures = view.summary
     share = lambda v: "n/a" if v is None else f"{v:+.2%}"  # noqa: E731
     say(f"{view.state}: {view.name} ({view.model_label}){f' - {view.note}' if view.note else ''}")
@@ -220,6 +223,10 @@ def _report(view) -> None:
         say(f"  {view.error}")
     say(f"  return {share(figures.get('cum_return'))}, buy and hold {share(figures.get('benchmark_return'))}, after costs")
     say(f"  max drawdown {share(figures.get('max_drawdown'))}, {figures.get('fills', 0)} fills, costs {figures.get('costs', 0):,.2f}")
+    if (coverage := figures.get("coverage")) is not None and not view.by_rules:
+        say(f"  the model itself decided {math.floor(100 * coverage)}% of the test days")
+    if marks := queries.marks(view):
+        say(f"  mind: {', '.join(marks)}")
     say(f"  look at it: streamlit run app.py, then ?run={view.id}")
 
 

@@ -180,6 +180,11 @@ def test_a_run_with_ollama_over_http_is_recorded_with_the_model_that_answered(ho
     assert len(asked) >= 19 and all(body["options"]["num_ctx"] and "seed" in body["options"] for body in asked if body.get("messages"))
     row = runs.store().runs()[0]
     assert row.provenance["model"]["digest"] and row.summary["coverage"] == 1.0
+    assert "the model itself decided 100% of the test days" in done.output
+    store = runs.store()
+    store.set_summary(row.id, {**row.summary, "coverage": 0.9499})
+    shown = CliRunner().invoke(cli.app, ["show", row.id]).output
+    assert "decided 94% of the test days" in shown and "mind: coverage 94 %" in shown
     assert row.summary["prompt_tokens"] > 0
 
 
