@@ -189,6 +189,7 @@ def _same_experiment(store: RunStore, run: str, now: dict[str, Any], wired: Wire
                 f"the {role} behind the name changed since run {run} began (digest {old[:12]} became {new[:12]}); start a new run",
                 field=role,
             )
+    before = _with_news_of_models(store, run, before, now, last)
     if live:
         changed = [_changed(store, run, wired, last)] if before.get("data") != now["data"] else []
         findings = list(dict.fromkeys([*before.get("issues", []), *now["issues"], *changed]))
@@ -210,6 +211,20 @@ def _same_models(store: RunStore, run: str, wired: Wired) -> None:
             )
     if warnings:
         store.set_provenance(run, {**known, "issues": [*known.get("issues", []), *warnings]})
+
+
+def _with_news_of_models(
+    store: RunStore, run: str, before: dict[str, Any], now: dict[str, Any], last: Mapping[str, DayRecord]
+) -> dict[str, Any]:
+    """What is different about a model since the run stood still, such as a shorter window, is kept with what was noted at first."""
+    day, told = max(record.day for record in last.values()), {}
+    for role in ("model", "helper"):
+        noted = before.get(role, {}).get("notes", [])
+        if new := [note for note in now.get(role, {}).get("notes", []) if not any(note in old for old in noted)]:
+            told[role] = {**before[role], "notes": [*noted, *(f"After {day}: {note}" for note in new)]}
+    if told:
+        store.set_provenance(run, {**before, **told})
+    return {**before, **told}
 
 
 def _changed(store: RunStore, run: str, wired: Wired, last: Mapping[str, DayRecord]) -> str:

@@ -234,6 +234,20 @@ def test_a_masked_digest_is_remembered_in_the_same_words_by_a_run_and_its_replay
     assert replay.replay(run).difference == ""
 
 
+def test_a_run_that_goes_on_in_a_shorter_window_says_so(home, server):
+    run = runs.create(spec_of(server))
+    status = worker.execute(run, on_record=lambda record, done, total: runs.store().ask(run, "pause") if done == 3 else None)
+    assert status == "paused"
+    paused = list(runs.store().records(run))[-1].day
+    server.models[0].clamp = 4096
+    server.loaded.clear()
+    runs.requeue(run)
+    assert worker.execute(run) == "done"
+    known = runs.store().run(run).provenance["model"]
+    assert known["notes"] == [f"After {paused}: The server loaded the model with a window of 4096 tokens instead of 16384."]
+    assert replay.replay(run).same
+
+
 # ---------------------------------------------------------------------------------------------------------- before the start
 
 
