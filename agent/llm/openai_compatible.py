@@ -23,6 +23,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.errors import DecisionError, PromptTooLong, Unavailable
+from agent.llm.abilities import after_thinking
 from agent.llm.base import WAYS, Budget, Cancelled, Chunk, DigestFacts, Health, Message, NoNotes, Notes, OnChunk, Request, Stopped
 from agent.llm.cases import bound
 from agent.llm.ollama import CHARACTERS_LIMIT, CLOSE_COUNT, PROSE, split_thinking
@@ -309,6 +310,20 @@ def _content(content: Any) -> tuple[str, str]:
     return text, thinking
 
 
+class _OnlyThought(Refusal):
+    """A whole answer of nothing but thoughts: it can be asked for once more, with them in sight."""
+
+    def __init__(self, error: DecisionError, thoughts: str, prompt_tokens: int | None, answer_tokens: int | None) -> None:
+        super().__init__(error)
+        self.thoughts, self.prompt_tokens, self.answer_tokens = thoughts, prompt_tokens, answer_tokens
+
+
+def _thought_over(request: Request, thoughts: str) -> Request:
+    """The second question of ``think, then schema``."""
+    longer = request.estimated_tokens + int(len(thoughts) / PROSE) if request.estimated_tokens else 0
+    return request.model_copy(update={"messages": after_thinking(request.messages, thoughts), "estimated_tokens": longer})
+
+
 # ----------------------------------------------------------------------------------------------------------- the backend
 
 
@@ -447,15 +462,19 @@ class OpenAICompatibleBackend:
         """See ``Backend.complete``. A failed try leaves nothing behind: ``on_chunk`` hears ``fresh`` before the next begins."""
         began = time.monotonic()
         deadline, tries, whole = began + self.options.total_timeout_s, 0, False
+        thought: _OnlyThought | None = None
         url, key = resolve(self.options.base_url), Key(self.options.api_key_env)
         while True:
             way, wait = self._way, 0.0
             try:
                 self._settle_model(url, key, cancelled)
-                return self._once(request, way, Asked(url, key, self.model), deadline, on_chunk, cancelled, whole=whole)
+                done = self._once(request, way, Asked(url, key, self.model), deadline, on_chunk, cancelled, whole=whole)
+                return done if thought is None else self._in_two_steps(thought, done)
             except Failure as failure:
                 self._learn_refused(failure, url, request)
-                if failure.whole and not whole:
+                if isinstance(failure, _OnlyThought) and thought is None:
+                    thought, request = failure, _thought_over(request, failure.thoughts)
+                elif failure.whole and not whole:
                     whole = True
                 elif not self._adapt(way, failure):
                     loading = getattr(failure, "loading", False) and time.monotonic() < began + self.options.first_token_timeout_s
@@ -464,8 +483,23 @@ class OpenAICompatibleBackend:
                     if tries > min(self.options.retries, failure.retries) or time.monotonic() + wait >= deadline:
                         raise self._final(failure, url, key) from None
             if on_chunk is not None:
-                on_chunk(Chunk(fresh=True))
+                on_chunk(Chunk(fresh=True, thinking=thought.thoughts if thought else ""))
             _pause(wait, cancelled)
+
+    def _in_two_steps(self, thought: _OnlyThought, done: Completion) -> Completion:
+        """The answer to a question that took two: one at which the model only thought, one with its thoughts in sight."""
+        written = [count for count in (thought.answer_tokens, done.answer_tokens) if count]
+        read = [count for count in (thought.prompt_tokens, done.prompt_tokens) if count]
+        options = {**done.options, **self._cost(sum(read) if len(read) == 2 else None, sum(written) if len(written) == 2 else None)}
+        return done.model_copy(
+            update={
+                "way": WAYS[1] if done.way in (WAYS[0], "schema") else done.way,
+                "thinking": "\n".join(part for part in (thought.thoughts, done.thinking) if part),
+                "prompt_tokens": thought.prompt_tokens,
+                "answer_tokens": sum(written) or None,
+                "options": options,
+            }
+        )
 
     def _settle_model(self, url: str, key: Key, cancelled: Cancelled | None) -> None:
         if not self.model:
@@ -591,11 +625,15 @@ class OpenAICompatibleBackend:
             found["refused"] = dict(way.refused)
         if found.get("answered_by") == self.model:
             del found["answered_by"]
+        return {**found, **self._cost(prompt_tokens, answer_tokens)}
+
+    def _cost(self, prompt_tokens: int | None, answer_tokens: int | None) -> dict[str, Any]:
+        """In US dollars, where the prices and both counts are known."""
         prices = (self.options.price_in, self.options.price_out)
-        if prompt_tokens is not None and answer_tokens is not None and None not in prices:
-            found["cost_usd"] = round((prompt_tokens * (prices[0] or 0) + answer_tokens * (prices[1] or 0)) / 1e6, 9)
-            found["cost_is"] = "an estimate from the given prices, without broken tries"
-        return found
+        if prompt_tokens is None or answer_tokens is None or None in prices:
+            return {}
+        cost = round((prompt_tokens * (prices[0] or 0) + answer_tokens * (prices[1] or 0)) / 1e6, 9)
+        return {"cost_usd": cost, "cost_is": "an estimate from the given prices, without broken tries"}
 
     def _consume(
         self, body: dict[str, Any], asked: Asked, deadline: float, on_chunk: OnChunk | None, cancelled: Cancelled | None
@@ -682,7 +720,11 @@ class OpenAICompatibleBackend:
         if not text.strip():
             why = "the model only thought and gave no answer" if thinking else "the model said nothing"
             refused = f"the model refused: {answer.refused}" if answer.refusal else why
-            raise Refusal(DecisionError(f"The answer is empty: {refused}."))
+            empty = DecisionError(f"The answer is empty: {refused}.")
+            if thinking.strip() and not answer.refusal:
+                counts = _counted(answer.usage, "prompt_tokens"), _counted(answer.usage, "completion_tokens")
+                raise _OnlyThought(empty, thinking, *counts)
+            raise Refusal(empty)
 
 
 def fits(text: str, schema: dict[str, Any]) -> bool:

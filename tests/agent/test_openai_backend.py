@@ -754,7 +754,28 @@ def test_an_answer_that_is_not_whole_is_no_decision_and_not_asked_again(answer: 
         words = "without saying that it was done"
     with OpenAIStandIn(brain=lambda body: answer, streams=streams) as server, pytest.raises(DecisionError, match=words):
         backend(server, retries=0).complete(question())
-    assert len(server.chats) == 1
+    assert len(server.chats) == (2 if words == "only thought" else 1)  # thoughts are shown to it once
+
+
+def test_who_only_thinks_is_shown_its_thoughts_and_asked_for_the_answer_alone() -> None:
+    def brain(body: dict) -> Answer:
+        usage = {"prompt_tokens": 100 * len(body["messages"]), "completion_tokens": 10}
+        if len(body["messages"]) < 4:
+            return Answer("", thinking="Sales rose.", usage=usage)
+        return Answer('{"verdict": "yes"}' if body["messages"][-2]["content"] == "Sales rose." else "no thoughts", usage=usage)
+
+    heard: list[Chunk] = []
+    with OpenAIStandIn(brain=brain) as server:
+        one = backend(server, price_in=1.0, price_out=2.0, trust_count=False)
+        done = one.complete(question(), on_chunk=heard.append)
+        first, second = (seen.body for seen in server.chats)
+    assert (done.way, done.thinking, done.text) == ("think, then schema", "Sales rose.", '{"verdict": "yes"}')
+    assert [message["role"] for message in second["messages"]] == [*(m["role"] for m in first["messages"]), "assistant", "user"]
+    assert second["response_format"] == first["response_format"]
+    read = 100 * (len(first["messages"]) + len(second["messages"]))
+    assert done.answer_tokens == 20 and done.options["cost_usd"] == pytest.approx((read + 2 * 20) / 1e6)
+    after = next(place for place, chunk in enumerate(heard) if chunk.fresh)
+    assert "".join(chunk.thinking for chunk in heard[after:]) == done.thinking
 
 
 @pytest.mark.parametrize("body", [{"error": {"message": "flagged by moderation", "code": 403}}, {"error": {"code": "content_filter"}}])
