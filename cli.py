@@ -221,6 +221,8 @@ def _report(view) -> None:
     say(f"{view.state}: {view.name} ({view.model_label}){f' - {view.note}' if view.note else ''}")
     if view.error:
         say(f"  {view.error}")
+    for note in view.model_notes:
+        say(f"  note: {note}")
     say(f"  return {share(figures.get('cum_return'))}, buy and hold {share(figures.get('benchmark_return'))}, after costs")
     say(f"  max drawdown {share(figures.get('max_drawdown'))}, {figures.get('fills', 0)} fills, costs {figures.get('costs', 0):,.2f}")
     if (coverage := figures.get("coverage")) is not None and not view.by_rules:

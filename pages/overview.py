@@ -45,7 +45,7 @@ def next_steps(view: queries.RunView, ticker: str) -> None:
 
 def evidence(view: queries.RunView, ticker: str) -> None:
     """Rules, run card, memory, what was known when, and warnings; only the open tab is drawn."""
-    found = view.provenance.get("issues", [])
+    found = [*view.model_notes, *view.provenance.get("issues", [])]
     rules, card, memory, known, warnings = st.tabs(
         ["Rules of this run", "Run card", "Memory and switches", "What was known when", f"Warnings and data issues ({len(found)})"],
         on_change="rerun",

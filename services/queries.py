@@ -86,6 +86,12 @@ class RunView:
         return self.provenance.get("note", "")
 
     @property
+    def model_notes(self) -> tuple[str, ...]:
+        """What people should know about how the models are asked: a way that failed its test, a window shorter than wished for."""
+        model, helper = (self.provenance.get(role) or {} for role in ("model", "helper"))
+        return (*model.get("notes", ()), *(f"Second model: {note}" for note in helper.get("notes", ())))
+
+    @property
     def leaks(self) -> LeakReport | None:
         """What was known when, as the worker kept it last; None for a run recorded before there was such a report."""
         return _kept_leaks(self.summary)

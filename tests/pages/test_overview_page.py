@@ -188,3 +188,20 @@ def test_a_run_recorded_before_the_report_says_that_it_cannot_say(run: str, open
         assert "Not known: how many items were left out" in said(at)
     finally:
         store.delete(old)
+
+
+def test_what_was_noted_about_the_models_stands_among_the_warnings(run: str, open_page: OpenPage) -> None:
+    store, known = runs.store(), runs.store().run(run).provenance
+    store.set_provenance(
+        run, {**known, "model": {"notes": ["The way 'schema' did not pass."]}, "helper": {"notes": ["A <b>short</b> window."]}}
+    )
+    try:
+        at = open_page("overview", run=run)
+        count = len(known["issues"]) + 2
+        assert any(tab.label == f"Warnings and data issues ({count})" for tab in at.tabs)
+        at.session_state["evidence"] = f"Warnings and data issues ({count})"
+        at.run()
+        said = [element.value for element in at.text]
+        assert "• The way 'schema' did not pass." in said and "• Second model: A <b>short</b> window." in said
+    finally:
+        store.set_provenance(run, known)

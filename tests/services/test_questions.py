@@ -245,6 +245,7 @@ def test_a_run_that_goes_on_in_a_shorter_window_says_so(home, server):
     assert worker.execute(run) == "done"
     known = runs.store().run(run).provenance["model"]
     assert known["notes"] == [f"After {paused}: The server loaded the model with a window of 4096 tokens instead of 16384."]
+    assert queries.run(run).model_notes == tuple(known["notes"])
     assert replay.replay(run).same
 
 
