@@ -102,7 +102,7 @@ def _row(model: Model) -> dict[str, object]:
         "window": model.context,
         "knows until": format.UNKNOWN if model.use == "embeddings only" else known_until(model.cutoff),
         "in memory": "● loaded" if model.loaded else "",
-        "answers by": text.clean(_best_way(model.abilities) or "not probed", longest=30),
+        "answers by": text.clean(_best_way(model.abilities) or "not probed", longest=50),
         "family": text.clean(model.family, longest=30),
         "capabilities": ", ".join(text.clean(word, longest=20) for word in (model.capabilities or ())[:8]) or format.UNKNOWN,
         "changed": age(model.modified) if model.modified else format.UNKNOWN,
@@ -118,11 +118,13 @@ def known_until(cutoff: Cutoff | None) -> str:
 
 
 def _best_way(abilities: Mapping[str, Any] | None) -> str:
-    """The first way of answering that a probe found to work."""
+    """The first way of answering that a probe found to work: as runs ask by default, without thinking, then with it."""
     from agent.llm.base import WAYS
 
     ways = (abilities or {}).get("ways")
-    return next((way for way in WAYS if isinstance(ways, dict) and ways.get(way)), "")
+    works = [way for way in WAYS if isinstance(ways, dict) and ways.get(way)]
+    plain, thinking = ([way for way in works if way.startswith("think") is thinks][:1] for thinks in (False, True))
+    return ", or ".join([*plain, *thinking])
 
 
 # ------------------------------------------------------------------------------------------------------------------ one model
@@ -165,7 +167,7 @@ def _facts(model: Model) -> None:
         ("Knowledge", _knowledge(model.cutoff)),
     ]
     if model.characters_per_token:
-        facts.append(("Tokens", f"{model.characters_per_token:.2f} characters each, measured by runs on this machine"))
+        facts.append(("Tokens", f"{model.characters_per_token:.2f} characters each, measured on this machine"))
     text.block("\n".join(f"{name + ':':<12}{text.clean(value, longest=240)}" for name, value in facts))
 
 

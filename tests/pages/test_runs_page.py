@@ -50,7 +50,12 @@ def test_the_library_lists_a_run_with_its_result(run, open_page):
     (table,) = [item.value for item in at.dataframe]
     row = table.iloc[0]
     figures = queries.run(run).summary
-    assert row["status"] == "✓ done" and row["decided by"] == "rules, no LLM" and row["marks"].endswith("rules, no LLM") and row["tickers"] == "DMAUR, DMBRS"
+    assert (
+        row["status"] == "✓ done"
+        and row["decided by"] == "rules, no LLM"
+        and row["marks"].endswith("rules, no LLM")
+        and row["tickers"] == "DMAUR, DMBRS"
+    )
     assert row["return"] == pytest.approx(figures["cum_return"]) and row["benchmark"] == pytest.approx(figures["benchmark_return"])
     assert row["excess"] == pytest.approx(figures["cum_return"] - figures["benchmark_return"])
     assert len(row["equity"]) == 21 and row["window"] == "2022-01-18 → 2022-02-15"
