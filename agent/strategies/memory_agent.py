@@ -61,6 +61,7 @@ NEW_YORK = ZoneInfo("America/New_York")  # dates of texts are shown as their rea
 NEWS_SHOWN = 12
 FILING_CHARACTERS = 9000  # all new filing text of one day in the prompt; every part is in memory as chunks
 LESSON_IMPORTANCE = 80.0
+MOST_JUDGED = 20  # decisions that wait for lessons where a model gave none
 RULES_CHARACTERS = 8_000  # rules, prices, position, figures, and an answer quoted back when it cannot be used
 NEWS_CHARACTERS = 700
 MEMORY_CHARACTERS = 1_300
@@ -392,10 +393,12 @@ class MemoryAgent:
         times = [datetime.fromisoformat(item["known"]) if "known" in item else seen.cutoff for item in self._judged]
         build = partial(lessons_request, known=max(times), seed=self._seed(seen.session) + 1, prompts=self.setup.prompts)
         asked = self._ask("lessons", self._masked(facts), build, read_lessons, seen.session, notes)
-        self._since_lessons, self._judged = 0, []
-        if asked.answer is None:
+        self._since_lessons = 0
+        if asked.answer is None:  # they are looked at again next time, with those judged meanwhile
+            self._judged = self._judged[-MOST_JUDGED:]
             notes.warnings.append(f"no lessons: {asked.reason}")
             return
+        self._judged = []
         notes.lessons += [self._plain(line, seen.session) for line in _lesson_lines(asked.answer)]
         if notes.lessons:
             text = f"Lessons of {seen.session}. " + " ".join(notes.lessons)

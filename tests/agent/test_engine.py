@@ -11,7 +11,7 @@ import pytest
 
 from agent.engine import trade
 from agent.errors import LookAhead
-from agent.llm.base import Situation
+from agent.llm.base import LessonFacts, Request, Situation
 from agent.market.sources.base import clipped
 from agent.memory.bank import MemoryBank, embedding_text
 from agent.memory.embedders.hashing import HashingEmbedder
@@ -266,6 +266,23 @@ def test_extended_reflections_come_from_judged_decisions_only(whole):
         assert record.phase == "test" and memory.known_at <= record.observation.cutoff
         assert memory.birth.layer == "long" and memory.birth.importance == 80
     assert isinstance(lessons[0][1].known_at, datetime)
+
+
+def test_decisions_whose_lessons_failed_are_looked_at_again_next_time():
+    asked: list[LessonFacts] = []
+
+    def answer(request: Request) -> str:
+        if isinstance(request.facts, LessonFacts):
+            if request.attempt == 1:
+                asked.append(request.facts)
+            if len(asked) == 1:
+                return "I would rather not."
+        return toy_answer(request)
+
+    records = run(toy_spec(tickers=["TOYA"], train=None), answer=answer)
+    first, second, third = ({judged.decided for judged in facts.judged} for facts in asked[:3])
+    assert first < second and not second & third
+    assert any("no lessons" in warning for record in records for warning in record.thought.warnings)
 
 
 @pytest.mark.parametrize("preset", ["default", "finmem-paper", "finmem-repo", "investor-bench"])
