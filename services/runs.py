@@ -124,6 +124,7 @@ def _checks(spec: RunSpec, when: Calendar, needs_model: bool, loaded: list[Marke
         yield _model_check("model", "backend", lambda: wiring.backend(spec))
         if spec.helper is not None:
             yield _model_check("helper model", "helper", lambda: wiring.helper(spec))
+        yield from _same_model_twice(spec)
         yield _prompts_check(spec)
         yield from _masking_check(spec, market)
         yield _embedder_check(spec)
@@ -164,6 +165,22 @@ def _model_check(what: str, field: str, make: Callable[[], Backend | None]) -> C
     assert made is not None, "asked only where there is one"
     health = made.check()
     return Check(what=what, ok=health.ok, message=f"{health.message} {health.cure}".strip(), field=field, outside=True)
+
+
+def _same_model_twice(spec: RunSpec) -> Iterator[Check]:
+    """Ollama loads a model anew whenever its window changes: one model in two windows would be loaded twice a day."""
+    helper = spec.helper
+    if helper is None or helper.backend != "ollama" or spec.backend != "ollama":
+        return
+    one, other = spec.backend_options, helper.options
+    if any(one.get(key) != other.get(key) for key in ("model", "base_url")):
+        return
+    if any(one.get(key) != other.get(key) for key in ("num_ctx", "num_predict", "think", "structured")):
+        message = (
+            "The second model is the first one with other options: where their windows differ, Ollama loads it anew at every change. "
+            "Set the same num_ctx for both."
+        )
+        yield Check(what="helper model", ok=False, message=message, severity="warning", field="helper")
 
 
 def _prompts_check(spec: RunSpec) -> Check:

@@ -137,6 +137,13 @@ def test_a_second_model_digests_and_reflects_and_the_first_decides(home, server)
     assert replay.replay(run).same
 
 
+def test_one_model_in_two_roles_with_other_options_is_warned_about(home, server):
+    options = {"base_url": server.url, "model": "qwen3:8b"}
+    same = spec_of(server, helper={"backend": "ollama", "options": options})
+    other = spec_of(server, helper={"backend": "ollama", "options": {**options, "num_predict": 300}})
+    assert [any("loads it anew" in check.message for check in runs.preflight(spec).checks) for spec in (same, other)] == [False, True]
+
+
 def test_a_summary_with_an_invented_figure_is_not_remembered(home, server):
     """The helper makes up a number; it is asked once more and then the source's own sentences stand in, with a warning."""
     obedient = server.brain
