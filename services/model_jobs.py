@@ -56,9 +56,21 @@ class _Job:
         self.clock, self.began = clock, clock()
         self.thread: threading.Thread | None = None
 
-    def run(self, work: Callable[[_Job], None], name: str) -> None:
-        self.thread = threading.Thread(target=work, args=(self,), name=name, daemon=True)
+    def run(self, work: Callable[[_Job], None], name: str, *, stopped: Exception | None = None, **last: Any) -> None:
+        """``work`` says how it ended when all went well; every other end is told here. ``stopped``, ``last``: what is shown then."""
+        self.thread = threading.Thread(target=self._through, args=(work, stopped, last), name=name, daemon=True)
         self.thread.start()
+
+    def _through(self, work: Callable[[_Job], None], stopped: Exception | None, last: Mapping[str, Any]) -> None:
+        try:
+            work(self)
+        except Stopped:
+            self.end("cancelled", stopped, **last)
+        except RecollectError as error:
+            self.end("failed", error, **last)
+        except BaseException as error:
+            self.end("failed", Unavailable(f"A fault in Recollect itself ended it: {error!r}."), **last)
+            raise
 
     def end(self, state: str, error: Exception | None = None, **more: Any) -> None:
         cure = getattr(error, "cure", "")
@@ -103,17 +115,9 @@ def pull(name: str, base_url: str = "", *, clock: Callable[[], float] = time.mon
             def look(seen: Pull) -> None:
                 mine.seen = seen
 
-            try:
-                mine.seen = ollama_pull.pull(server, model, on_progress=look, cancelled=mine.stop.is_set, clock=clock)
-            except Stopped:
-                mine.end("cancelled", Unavailable("You stopped it.", cure=AGAIN), rate=None, eta_s=None)
-            except RecollectError as error:
-                mine.end("failed", error, rate=None, eta_s=None)
-            except BaseException as error:
-                mine.end("failed", Unavailable(f"A fault in Recollect itself ended it: {error!r}."), rate=None, eta_s=None)
-                raise
+            mine.seen = ollama_pull.pull(server, model, on_progress=look, cancelled=mine.stop.is_set, clock=clock)
 
-        job.run(work, f"pull {model}")
+        job.run(work, f"pull {model}", stopped=Unavailable("You stopped it.", cure=AGAIN), rate=None, eta_s=None)
     return job.seen
 
 
@@ -185,16 +189,8 @@ def ask(
             heard["thinking"] += chunk.thinking
             mine.seen = mine.seen.model_copy(update={"said": Said(**heard), "seconds": clock() - mine.began})
 
-        try:
-            said = chat(backend, given, messages, on_chunk=hear, cancelled=mine.stop.is_set, think=think, longest=longest)
-            mine.end("done", said=said)
-        except Stopped:
-            mine.end("cancelled")
-        except RecollectError as error:
-            mine.end("failed", error)
-        except BaseException as error:
-            mine.end("failed", Unavailable(f"A fault in Recollect itself ended it: {error!r}."))
-            raise
+        said = chat(backend, given, messages, on_chunk=hear, cancelled=mine.stop.is_set, think=think, longest=longest)
+        mine.end("done", said=said)
 
     with _lock:
         _put(_trials, who, job)
@@ -246,13 +242,6 @@ def probe(name: str, base_url: str = "", *, anew: str = "", clock: Callable[[], 
         def work(mine: _Job) -> None:
             try:
                 mine.end("done", found=backend.warm_up(cancelled=mine.stop.is_set))
-            except Stopped:
-                mine.end("cancelled")
-            except RecollectError as error:
-                mine.end("failed", error)
-            except BaseException as error:
-                mine.end("failed", Unavailable(f"A fault in Recollect itself ended it: {error!r}."))
-                raise
             finally:
                 notes.close()
 
