@@ -92,18 +92,7 @@ class _Digester:
         told = [self._digest(part, f"{name}, part {n} of {len(parts)}", filing.available_at) for n, part in enumerate(parts, 1)]
         self._warn(name, [by for text, by in told if text])
         return [
-            Draft(
-                kind=_filing_kind(filing),
-                title=f"{_filing_title(filing)}, digest {number + 1} of {len(parts)}",
-                text=f"{name}: {text}",
-                publisher="SEC filing",
-                document_id=filing.id,
-                chunk=number,
-                source_id=filing.id,
-                event_time=filing.available_at,
-                available_at=filing.available_at,
-                digested=by,
-            )
+            _filing_draft(filing, number, text, part=f", digest {number + 1} of {len(parts)}", digested=by)
             for number, (text, by) in enumerate(told)
             if text
         ]
@@ -246,28 +235,24 @@ def news_draft(item: News) -> Draft:
 
 def filing_drafts(filing: Filing) -> list[Draft]:
     """One draft per chunk, the section's name in front of each."""
-    return [
-        Draft(
-            kind=_filing_kind(filing),
-            title=_filing_title(filing),
-            text=f"{filing.form} {section_name(filing.section)}: {chunk}",
-            publisher="SEC filing",
-            document_id=filing.id,
-            chunk=number,
-            source_id=filing.id,
-            event_time=filing.available_at,
-            available_at=filing.available_at,
-        )
-        for number, chunk in enumerate(chunks(filing.text))
-    ]
+    return [_filing_draft(filing, number, chunk) for number, chunk in enumerate(chunks(filing.text))]
 
 
-def _filing_kind(filing: Filing) -> MemoryKind:
-    return "filing_10k" if filing.form.upper().startswith("10-K") else "filing_10q"
-
-
-def _filing_title(filing: Filing) -> str:
-    return f"{filing.form} {filing.section} for {filing.period_end or 'unknown period'}"
+def _filing_draft(filing: Filing, number: int, text: str, *, part: str = "", digested: str = "") -> Draft:
+    """One piece of a section, in the source's words or digested."""
+    kind: MemoryKind = "filing_10k" if filing.form.upper().startswith("10-K") else "filing_10q"
+    return Draft(
+        kind=kind,
+        title=f"{filing.form} {filing.section} for {filing.period_end or 'unknown period'}{part}",
+        text=f"{filing.form} {section_name(filing.section)}: {text}",
+        publisher="SEC filing",
+        document_id=filing.id,
+        chunk=number,
+        source_id=filing.id,
+        event_time=filing.available_at,
+        available_at=filing.available_at,
+        digested=digested,
+    )
 
 
 def section_name(section: str) -> str:
