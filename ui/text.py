@@ -7,32 +7,11 @@ inside a label, a badge or a heading through ``label``, which keeps letters, dig
 
 from __future__ import annotations
 
-import re
-import unicodedata
-
 import streamlit as st
 
-LONGEST = 20_000  # characters; a filing section has more, and a browser that lays out a megabyte of text stands still
+from ui.inert_text import LONGEST, clean, label
 
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x9b[0-?]*[ -/]*[@-~]")
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-_BETWEEN = frozenset("_:/")  # kept only between letters or digits: qwen3:8b, hf.co/x, snake_case; never at an edge, so never markup
-_HARMLESS = frozenset(" ,%()'?;–—·…▲▼■○→≥≤")
-
-
-def clean(text: object, *, longest: int = LONGEST) -> str:
-    """``text`` without NUL, lone surrogates, terminal colours, direction overrides and other controls; cut with a note if too long."""
-    body = str(text).replace("\r\n", "\n").replace("\r", "\n")
-    body = _SURROGATE.sub("\ufffd", _ANSI.sub("", body))
-    body = _CONTROL.sub("", _BIDI.sub("", body))
-    if len(body) <= longest:
-        return body
-    if longest < 300:  # a line of a list: no room for a note
-        return f"{body[: longest - 1].rstrip()}…"
-    return f"{body[:longest]}\n… {len(body) - longest:,} more characters are not shown here"
+__all__ = ["LONGEST", "block", "clean", "label", "plain"]
 
 
 def plain(text: object, *, longest: int = LONGEST, width: str | int = "stretch") -> None:
@@ -43,25 +22,3 @@ def plain(text: object, *, longest: int = LONGEST, width: str | int = "stretch")
 def block(text: object, *, longest: int = LONGEST, height: int | str = "content") -> None:
     """Show ``text`` in a box with a copy button: prompts, raw answers, sources."""
     st.code(clean(text, longest=longest), language=None, wrap_lines=True, height=height)
-
-
-def label(text: object, *, longest: int = 80) -> str:
-    """A name made fit for a label, a badge or a heading: one line, no character that Markdown could act on."""
-    body = clean(text, longest=10 * longest + 1000)
-    kept = "".join(char if _harmless(body, i) else " " for i, char in enumerate(body))
-    kept = " ".join(re.sub(r"(?i)www\.", "www ", " ".join(kept.split())).split())  # GitHub's Markdown links a bare www.
-    kept = re.sub(r"^[\W_]*?(?=\w|[▲▼■○→(]|$)", "", kept, count=1)  # a leading dash or dot would start a list
-    kept = re.sub(r"^(\d+)[.)](?= |$)", r"\1", kept)
-    return kept if len(kept) <= longest else f"{kept[: longest - 1].rstrip()}…"
-
-
-def _harmless(body: str, i: int) -> bool:
-    char = body[i]
-    if char in _HARMLESS or char.isalnum():
-        return True
-    before, after = body[i - 1 : i], body[i + 1 : i + 2]
-    if char in _BETWEEN:
-        return before.isalnum() and after.isalnum()
-    if char in ".-+":
-        return True
-    return unicodedata.category(char) in {"Mn", "Mc"} and bool(before)  # accents written as their own character
