@@ -9,7 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Date,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from agent.errors import Unavailable
@@ -30,7 +47,33 @@ def _asked(connection: Connection) -> None:
         connection.execute(text(f"ALTER TABLE days ADD COLUMN {name} INTEGER DEFAULT 0 NOT NULL"))
 
 
-MIGRATIONS: tuple[Migration, ...] = ((1, "the first tables", _first), (2, "how a day was asked", _asked))
+def _annotations(connection: Connection) -> None:
+    """Notes, tags and bookmarks, as version 3 keeps them: written out here, since the schema may move on."""
+    tables = MetaData()
+    Table("runs", tables, Column("key", Integer, primary_key=True))
+    made = Table(
+        "annotations",
+        tables,
+        Column("key", Integer, primary_key=True),
+        Column("run_key", Integer, ForeignKey("runs.key", ondelete="CASCADE"), nullable=False),
+        Column("kind", String(8), nullable=False),
+        Column("ticker", String(32), nullable=False, server_default=""),
+        Column("day", Date),
+        Column("memory_id", Integer),
+        Column("text", Text, nullable=False, server_default=""),
+        Column("at", String(32), nullable=False),
+        Column("edited_at", String(32)),
+        Index("annotations_of_run", "run_key", "ticker"),
+        sqlite_autoincrement=True,
+    )
+    made.create(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (1, "the first tables", _first),
+    (2, "how a day was asked", _asked),
+    (3, "notes, tags and bookmarks", _annotations),
+)
 
 
 def migrate(engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> int:

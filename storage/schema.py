@@ -297,3 +297,20 @@ outbox = Table(
     Index("outbox_of_run", "run_key", "key"),
     sqlite_autoincrement=True,  # keys only grow, so that "everything up to key n" is a safe thing to clear
 )
+
+# what people wrote beside a run, a day (ticker and day) or a memory (ticker and memory); no part of what the run did
+annotated = Table(  # not "annotations": that name is taken by the import above
+    "annotations",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    _run_key(),
+    Column("kind", String(8), nullable=False),
+    Column("ticker", String(32), nullable=False, server_default=""),
+    Column("day", Date),
+    Column("memory_id", Integer),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("at", Utc, nullable=False),
+    Column("edited_at", Utc),
+    Index("annotations_of_run", "run_key", "ticker"),
+    sqlite_autoincrement=True,  # a deleted note's key must never name another note
+)
