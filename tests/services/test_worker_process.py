@@ -39,7 +39,7 @@ def exported(home: Path, run: str) -> dict[str, object]:
         elif path.suffix == ".json":
             found[path.name] = without(json.loads(path.read_text()), WALL_CLOCK.get(path.name, []))
         else:
-            found[path.name] = path.read_text()
+            found[path.name] = path.read_bytes()
     return found
 
 

@@ -23,7 +23,7 @@ from storage.embedding_cache import CachedEmbedder
 from storage.run_store import RunStore
 from tests.storage.factory import DIMENSION, make_day, make_spec, make_vector
 
-TABLES = ("days", "recalls", "memory_events", "memories", "vectors", "fills", "outcomes", "outbox")
+TABLES = ("days", "recalls", "memory_events", "memories", "vectors", "fills", "outcomes", "outbox", "annotations")
 
 
 def address(folder: Path) -> str:
