@@ -16,7 +16,7 @@ import zstandard
 from sqlalchemy import RowMapping, Table
 
 from agent.errors import SpecError
-from agent.records import DayRecord, Fill, Memory, MemoryEvent, MemoryState, ModelCall, Outcome, Recall, Record
+from agent.records import DayRecord, Decision, Fill, Memory, MemoryEvent, MemoryState, ModelCall, Outcome, Recall, Record
 from agent.spec import RunSpec
 from storage import schema
 
@@ -199,13 +199,17 @@ def _fill_columns(fills: tuple[Fill, ...]) -> Row:
 
 def cited(record: DayRecord) -> set[int]:
     """Ids of the memories that the day's decision, or its study while training, rests on."""
-    decision, study = record.thought.decision, record.thought.study
-    ids = {id for layer in decision.cited.values() for id in layer} if decision else set()
-    return ids | (set(study.supporting) | set(study.opposing) if study else set())
+    study = record.thought.study
+    return _decided_on(record.thought.decision) | (set(study.supporting) | set(study.opposing) if study else set())
+
+
+def _decided_on(decision: Decision | None) -> set[int]:
+    return {id for layer in decision.cited.values() for id in layer} if decision else set()
 
 
 def recall_rows(record: DayRecord, run_key: int, day_key: int) -> list[Row]:
-    named, of_day = cited(record), {"day_key": day_key, "run_key": run_key, "ticker": record.ticker}
+    """What the day ranked. Cited is what its decision rests on: a study looks back at what was ranked the session before."""
+    named, of_day = _decided_on(record.thought.decision), {"day_key": day_key, "run_key": run_key, "ticker": record.ticker}
     return [
         {**_columns(recall, _RECALL), **of_day, "position": position, "cited": recall.memory_id in named}
         for position, recall in enumerate(record.thought.recalls)

@@ -394,7 +394,7 @@ def test_lessons_of_the_decision_model_are_no_helper_calls_and_a_day_without_a_d
     assert list(rows_["helper_calls"]) == [0, 0] and list(rows_["model"]) == ["big", None] and list(rows_["way"]) == [None, None]
 
 
-def test_what_a_training_study_rests_on_counts_as_cited(store: RunStore) -> None:
+def test_what_a_training_study_rests_on_is_counted_but_marks_no_recall_as_it_looks_back_at_the_session_before(store: RunStore) -> None:
     append(store, 0)
     record, vectors = make_day(index=1)
     study = Study(session=session(0), move=-0.02, label="sell", summary="it fell", supporting=(1,), opposing=(2,))
@@ -406,7 +406,7 @@ def test_what_a_training_study_rests_on_counts_as_cited(store: RunStore) -> None
         -0.02,
         "it fell",
     ]
-    assert store.recall_rows("run-1", "ACME")["cited"].tolist() == [True, True]
+    assert store.recall_rows("run-1", "ACME", day=session(1))["cited"].tolist() == [False, False]
 
 
 def test_recalls_can_be_asked_by_day_and_by_memory(store: RunStore) -> None:
