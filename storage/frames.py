@@ -13,7 +13,7 @@ from storage.schema import Utc
 
 def frame(query: Select[Any], rows: Sequence[Any]) -> pd.DataFrame:
     """float64 for numbers that may be absent (as NaN), int64 and bool otherwise, UTC timestamps, ``datetime.date`` and text as objects
-    with None for absent."""
+    with None for absent. A computed integer (a count, a sum) is never absent."""
     columns = list(query.selected_columns)
     values = list(zip(*rows)) if rows else [()] * len(columns)
     return pd.DataFrame({column.name: _series(column, cells) for column, cells in zip(columns, values)})
@@ -25,7 +25,7 @@ def _series(column: Any, cells: Sequence[Any]) -> pd.Series:
         return pd.Series(pd.to_datetime(list(cells), utc=True)).astype("datetime64[us, UTC]")
     if isinstance(kind, Boolean):
         return pd.Series(cells, dtype="bool")
-    if isinstance(kind, Float) or (isinstance(kind, Integer) and column.nullable):
+    if isinstance(kind, Float) or (isinstance(kind, Integer) and getattr(column, "nullable", False)):
         return pd.Series(cells, dtype="float64")
     if isinstance(kind, Integer):
         return pd.Series(cells, dtype="int64")

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import ValidationError
-from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy import JSON, Connection, RowMapping, Select, and_, delete, func, insert, literal, or_, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
 
 from agent.errors import NoData, SpecError, Unavailable
@@ -40,6 +40,7 @@ Status = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 Request = Literal["", "pause", "cancel"]
 STATUSES: tuple[Status, ...] = ("queued", "running", "paused", "done", "failed", "cancelled")
 STALE_AFTER_S = 60.0
+MOST_PARAMETERS = 500  # of one statement: databases differ in how many they take
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")  # it also names a folder and a file
 
 
@@ -82,6 +83,16 @@ class RunRow:
             raise SpecError(
                 f"Run {self.id} was recorded with a spec that this version cannot read ({explain(error)}).", field="run"
             ) from None
+
+
+@dataclass(frozen=True)
+class RunHead:
+    """What a run is called, or could be."""
+
+    id: str
+    name: str
+    tickers: tuple[str, ...]
+    test_start: date
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,13 @@ class RunStore:
                 connection.execute(select(schema.runs).order_by(schema.runs.c.created_at.desc(), schema.runs.c.key.desc())).mappings().all()
             )
         return [_run_of(row) for row in found]
+
+    def heads(self) -> list[RunHead]:
+        """What names a run, of all runs, newest first: a page with a picker must not read every spec and provenance."""
+        c = schema.runs.c
+        query = select(c.run_id, c.name, c.tickers, c.test_start).order_by(c.created_at.desc(), c.key.desc())
+        with reading(self._engine) as connection:
+            return [RunHead(row.run_id, row.name, tuple(row.tickers.split(",")), row.test_start) for row in connection.execute(query)]
 
     def run(self, run_id: str) -> RunRow:
         with reading(self._engine) as connection:
@@ -376,12 +394,36 @@ class RunStore:
     # ---------------------------------------------------------------------------------------- the read side, as data frames
     # days are datetime.date, moments are UTC timestamps, absent numbers are NaN
 
-    def day_rows(self, run_id: str, ticker: str | None = None) -> pd.DataFrame:
-        """One row per day and ticker, by day, with every column of ``schema.days`` but the body."""
-        columns = [column for column in schema.days.c if column.name not in ("key", "run_key", "body")]
-        return self._frame(
-            run_id, lambda key: _of_ticker(select(*columns), schema.days.c, key, ticker).order_by(schema.days.c.day, schema.days.c.ticker)
-        )
+    def sessions(self, run_id: str, ticker: str) -> list[date]:
+        """The recorded sessions of a ticker in order, read off an index."""
+        days = schema.days.c
+        with reading(self._engine) as connection:
+            key = self._key(connection, run_id)
+            return list(connection.scalars(select(days.day).where(days.run_key == key, days.ticker == ticker).order_by(days.day)))
+
+    def day_rows(
+        self,
+        run_id: str,
+        ticker: str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        day: date | None = None,
+        newest: int | None = None,
+    ) -> pd.DataFrame:
+        """One row per day and ticker, by day: of all days, one, or the ``newest`` ones, with these columns of ``schema.days``, or with
+        every one but the body."""
+        chosen = _columns(schema.days, columns, but=("key", "run_key", "body"))
+        days = schema.days.c
+
+        def query(key: int) -> Select[Any]:
+            wanted = _of_ticker(select(*chosen), days, key, ticker)
+            if day is not None:
+                wanted = wanted.where(days.day == day)
+            if newest is not None:
+                wanted = wanted.where(days.key.in_(_newest(key, ticker, newest)))
+            return wanted.order_by(days.day, days.ticker)
+
+        return self._frame(run_id, query)
 
     def fill_rows(self, run_id: str, ticker: str | None = None) -> pd.DataFrame:
         """One row per fill, in order of execution."""
@@ -391,13 +433,25 @@ class RunStore:
         """One row per judged decision; ``day`` is when it was judged, ``decided`` when it was made."""
         return self._frame(run_id, lambda key: _per_day(schema.outcomes, key, ticker))
 
-    def recall_rows(self, run_id: str, ticker: str, day: date | None = None, memory_id: int | None = None) -> pd.DataFrame:
-        """One row per recalled memory and near miss, as ranked: of all days or one, of all memories or one."""
+    def recall_rows(
+        self,
+        run_id: str,
+        ticker: str,
+        day: date | None = None,
+        memory_id: int | None = None,
+        *,
+        until: date | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """One row per recalled memory and near miss, as ranked: of all days, one, or those up to ``until``; of all memories or one.
+        ``columns`` names those wanted besides ticker and day."""
 
         def query(key: int) -> Select[Any]:
-            chosen = _per_day(schema.recalls, key, ticker)
+            chosen = _per_day(schema.recalls, key, ticker, columns)
             if day is not None:
                 chosen = chosen.where(schema.days.c.day == day)
+            if until is not None:
+                chosen = chosen.where(schema.days.c.day <= until)
             if memory_id is not None:
                 chosen = chosen.where(
                     schema.recalls.c.run_key == key, schema.recalls.c.ticker == ticker, schema.recalls.c.memory_id == memory_id
@@ -406,32 +460,82 @@ class RunStore:
 
         return self._frame(run_id, query)
 
-    def event_rows(self, run_id: str, ticker: str, memory_id: int | None = None, until: date | None = None) -> pd.DataFrame:
-        """One row per memory event in order, up to and including the session ``until``; ``state`` is the JSON of the state after it."""
-        table = schema.memory_events.c
+    def event_rows(
+        self,
+        run_id: str,
+        ticker: str,
+        memory_id: int | None = None,
+        until: date | None = None,
+        *,
+        day: date | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """One row per memory event in order: of all sessions, one, or those up to and including ``until``, with these columns or all.
+
+        ``state`` is the JSON of the state after it; whoever reads many events leaves it out, or asks for single ``state_fields``.
+        """
+        chosen, table = _columns(schema.memory_events, columns, but=("run_key",)), schema.memory_events.c
 
         def query(key: int) -> Select[Any]:
-            chosen = select(*[column for column in table if column.name != "run_key"]).where(table.run_key == key, table.ticker == ticker)
+            wanted = select(*chosen).where(table.run_key == key, table.ticker == ticker)
             if memory_id is not None:
-                chosen = chosen.where(table.memory_id == memory_id)
+                wanted = wanted.where(table.memory_id == memory_id)
+            if day is not None:
+                wanted = wanted.where(table.day == day)
             if until is not None:
-                chosen = chosen.where(table.day <= until)
-            return chosen.order_by(table.seq)
+                wanted = wanted.where(table.day <= until)
+            return wanted.order_by(table.seq)
 
         return self._frame(run_id, query)
 
-    def memory_rows(self, run_id: str, ticker: str) -> pd.DataFrame:
-        """One row per memory by id, with its text and newest state."""
-        table = schema.memories.c
-        columns = [column for column in table if column.name not in ("run_key", "rest", "state")]
-        return self._frame(run_id, lambda key: select(*columns).where(table.run_key == key, table.ticker == ticker).order_by(table.id))
+    def state_rows(self, run_id: str, ticker: str) -> pd.DataFrame:
+        """Every event of the ticker in order with the numbers of the state after it, taken out of its JSON by the database.
 
-    def _frame(self, run_id: str, query: Callable[[int], Select[Any]]) -> pd.DataFrame:
+        Columns: seq, day, kind, memory_id, layer, importance, importance_as_of, recency_anchor, access_count, positive, negative.
+        """
+        table = schema.memory_events.c
+        state = type_coerce(table.state, JSON)
+        floats = [state[name].as_float().label(name) for name in ("importance", "importance_as_of", "recency_anchor")]
+        counts = [state[name].as_integer().label(name) for name in ("access_count", "positive", "negative")]
+        chosen = select(table.seq, table.day, table.kind, table.memory_id, table.after_layer.label("layer"), *floats, *counts)
+        return self._frame(run_id, lambda key: chosen.where(table.run_key == key, table.ticker == ticker).order_by(table.seq))
+
+    def memory_rows(
+        self,
+        run_id: str,
+        ticker: str,
+        *,
+        ids: Iterable[int] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """One row per memory by id, with its newest state: of all or of ``ids``, with these columns, or with all, the text too."""
+        table = schema.memories.c
+        chosen = _columns(schema.memories, columns, but=("run_key", "rest", "state"))
+
+        def query(key: int) -> Select[Any]:
+            return select(*chosen).where(table.run_key == key, table.ticker == ticker).order_by(table.id)
+
+        if ids is None:
+            return self._frame(run_id, query)
+        wanted = sorted({int(number) for number in ids})
+        parts = [wanted[start : start + MOST_PARAMETERS] for start in range(0, len(wanted), MOST_PARAMETERS)]
+        return self._frame(run_id, *(lambda key, part=part: query(key).where(table.id.in_(part)) for part in parts or [[]]))
+
+    def memory_ids(self, run_id: str, ticker: str) -> list[int]:
+        """Ids of every memory ever remembered, ascending, read off an index."""
+        table = schema.memories.c
+        with reading(self._engine) as connection:
+            key = self._key(connection, run_id)
+            return list(connection.scalars(select(table.id).where(table.run_key == key, table.ticker == ticker).order_by(table.id)))
+
+    def _frame(self, run_id: str, *queries: Callable[[int], Select[Any]]) -> pd.DataFrame:
+        """The rows of all queries, one after another; they have the same columns."""
         from storage.frames import frame  # pandas only for those who ask for frames
 
         with reading(self._engine) as connection:
-            chosen = query(self._key(connection, run_id))
-            return frame(chosen, connection.execute(chosen).all())
+            key = self._key(connection, run_id)
+            found = [row for query in queries for row in connection.execute(query(key))]
+            return frame(queries[0](key), found)
 
     # ---------------------------------------------------------------------------------------------------------- the end
 
@@ -532,9 +636,20 @@ def _of_ticker(query: Select[Any], columns: Any, run_key: int, ticker: str | Non
     return query if ticker is None else query.where(columns.ticker == ticker)
 
 
-def _per_day(table: Any, run_key: int, ticker: str | None) -> Select[Any]:
+def _per_day(table: Any, run_key: int, ticker: str | None, columns: Sequence[str] | None = None) -> Select[Any]:
     """Rows that hang on a day, with the day's ticker and date in front."""
-    own = [column for column in table.c if column.name not in ("day_key", "position", "run_key", "ticker")]
+    own = _columns(table, columns, but=("day_key", "position", "run_key", "ticker"))
     days = schema.days.c
     query = select(days.ticker, days.day, *own).join(table, table.c.day_key == days.key)
     return _of_ticker(query, days, run_key, ticker).order_by(days.day, days.ticker, table.c.position)
+
+
+def _columns(table: Any, names: Sequence[str] | None, *, but: tuple[str, ...]) -> list[Any]:
+    """These columns in this order, or all that are not ``but``; one that the table does not have is a KeyError, a mistake of the caller."""
+    return [column for column in table.c if column.name not in but] if names is None else [table.c[name] for name in names]
+
+
+def _newest(run_key: int, ticker: str | None, most: int) -> Select[Any]:
+    """Keys of the days recorded last."""
+    days = schema.days.c
+    return _of_ticker(select(days.key), days, run_key, ticker).order_by(days.key.desc()).limit(most)
