@@ -69,10 +69,16 @@ def _annotations(connection: Connection) -> None:
     made.create(connection)
 
 
+def _events_by_day(connection: Connection) -> None:
+    """What changed on one day is read without stepping over every event of the run."""
+    connection.execute(text("CREATE INDEX events_of_day ON memory_events (run_key, ticker, day)"))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     (1, "the first tables", _first),
     (2, "how a day was asked", _asked),
     (3, "notes, tags and bookmarks", _annotations),
+    (4, "memory events by day", _events_by_day),
 )
 
 

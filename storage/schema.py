@@ -253,6 +253,7 @@ memory_events = Table(
     Column("source", Text, nullable=False),
     Column("state", Text, nullable=False),
     Index("events_of_memory", "run_key", "ticker", "memory_id"),
+    Index("events_of_day", "run_key", "ticker", "day"),
     sqlite_with_rowid=False,
 )
 
