@@ -1,12 +1,39 @@
-"""Memory: what the agent knew by a day, how full its layers were, and the whole life of any single memory."""
+"""Memory, a time machine: one day moves everything below it. What was known, what would be recalled, how it flowed, where it lies, its health."""
 
+from collections.abc import Callable
 from datetime import date
 
+import pandas as pd
 import streamlit as st
 
 from services import queries
-from ui import cached, day_learnt, draw, memory_detail, memory_table, page, pickers, run_view, text
+from ui import (
+    cached,
+    day_learnt,
+    draw,
+    memory_changes,
+    memory_detail,
+    memory_health,
+    memory_map,
+    memory_search,
+    memory_table,
+    page,
+    pickers,
+    run_view,
+    text,
+)
 from ui.charts.memory import layer_counts
+from ui.charts.memory_strip import layers_strip
+
+PARTS = {
+    "memories": "Memories",
+    "ask": "Ask",
+    "layers": "Layers",
+    "changes": "Changes",
+    "map": "Map",
+    "events": "Events of the day",
+    "health": "Health",
+}
 
 page.start("Memory", __file__)
 
@@ -25,22 +52,56 @@ def chosen_day(days: list[date]) -> date:
     return day or days[-1]
 
 
+def chosen_part() -> str:
+    """The open part: only that one is computed, and a link leads to it."""
+    asked = st.query_params.get("tab", "")
+    st.session_state["_memory_part"] = asked if asked in PARTS else "memories"
+
+    def changed() -> None:
+        st.query_params["tab"] = st.session_state["_memory_part"]
+
+    st.segmented_control(
+        "Part of the page",
+        list(PARTS),
+        key="_memory_part",
+        required=True,
+        wrap=True,
+        on_change=changed,
+        format_func=PARTS.__getitem__,
+        label_visibility="collapsed",
+    )
+    return st.session_state["_memory_part"]
+
+
 def over_time(view: queries.RunView, ticker: str, day: date) -> None:
     """How full each layer was, session by session, with the day marked."""
+    st.caption("Live memories after each session of the whole run; the dotted line is the day shown.")
     fig = layer_counts(cached.layer_counts(view, ticker), dark=draw.dark(), selected=str(day))
     draw.chart(fig, key="layers", alt="Live memories per layer over time")
 
 
-def tables(view: queries.RunView, ticker: str, day: date, memories) -> None:
-    """The memories as of the day, and what changed on it; only the open tab is drawn."""
+def of_the_day(view: queries.RunView, ticker: str, day: date) -> None:
+    """What changed in the memory in this one session, in order, with the reasons."""
     events = queries.day_events(view.id, ticker, day)
-    all_of_them, of_the_day = st.tabs([f"Memories by {day}", f"Events of {day} ({len(events)})"], on_change="rerun", key="memory_lists")
-    if all_of_them.open:
-        with all_of_them:
-            memory_table.table(memory_table.filtered(memories), total=len(memories), run=view.id, ticker=ticker, day=day)
-    if of_the_day.open:
-        with of_the_day:
-            day_learnt.event_table(events, run=view.id, ticker=ticker, day=day, key="_events_of_day")
+    if events.empty:
+        text.plain(f"Nothing changed in memory on {day}: it faded a little, which is computed and never written.")
+        return
+    st.caption(f"{len(events)} events of {day} in the order in which they happened.")
+    day_learnt.event_table(events, run=view.id, ticker=ticker, day=day, key="_events_of_day")
+
+
+def shown(view: queries.RunView, ticker: str, day: date, days: list[date], memories: pd.DataFrame) -> None:
+    """The chosen part, as of the day."""
+    parts: dict[str, Callable[[], None]] = {
+        "memories": lambda: memory_table.table(memory_table.filtered(memories), total=len(memories), run=view.id, ticker=ticker, day=day),
+        "ask": lambda: memory_search.show(view, ticker, day),
+        "layers": lambda: over_time(view, ticker, day),
+        "changes": lambda: memory_changes.show(view, ticker, day, days),
+        "map": lambda: memory_map.show(view, ticker, day, memories),
+        "events": lambda: of_the_day(view, ticker, day),
+        "health": lambda: memory_health.show(view, ticker, day),
+    }
+    parts[chosen_part()]()
 
 
 with run_view.told():
@@ -49,12 +110,13 @@ with run_view.told():
     days = queries.session_days(view.id, ticker)
     day = chosen_day(days)
     memories = cached.memories(view, ticker, day)
+    over = cached.layer_counts(view, ticker)
+    st.image(layers_strip(over, at=days.index(day), dark=draw.dark()), width="stretch")
     if memories.empty:
         text.plain("Nothing was remembered by this day: no news and no filing had become readable. Move to a later day.")
     else:
         layers = [layer.name for layer in view.spec.memory.layers]
-        memory_table.counts(cached.layer_counts(view, ticker), memories, layers, day)
-        over_time(view, ticker, day)
+        memory_table.counts(over, memories, layers, day)
         if (mem := pickers.mem(queries.memory_ids(view.id, ticker))) is not None:
-            memory_detail.show(view.id, ticker, mem, day)
-        tables(view, ticker, day, memories)
+            memory_detail.show(view, ticker, mem, day)
+        shown(view, ticker, day, days, memories)

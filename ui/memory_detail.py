@@ -11,9 +11,9 @@ import streamlit as st
 
 from agent.decision.digest import EXTRACT, pieces
 from agent.records import Filing, Memory, MemoryState, News
-from services import queries
-from services.queries import MemoryLife
-from ui import cards, draw, page, pickers, text, theme
+from services import memory_changes, queries
+from services.queries import MemoryLife, RunView
+from ui import annotations, cards, draw, page, pickers, text, theme
 from ui.charts.base import mark_days
 from ui.charts.memory import lifeline
 from ui.day_learnt import EVENTS, VERDICTS
@@ -23,29 +23,61 @@ SHORT_LIFE = 8  # days
 FEW_ITEMS = 6  # sources of one memory; more of them are one text to scroll through
 
 
-def show(run: str, ticker: str, memory_id: int, as_of: date) -> None:
-    """The memory as it stood at the close of ``as_of``, with its whole life around that day."""
+def show(view: RunView, ticker: str, memory_id: int, as_of: date) -> None:
+    """The memory as it stood at the close of ``as_of``; what came later is shown on request only, and marked."""
+    run = view.id
     life = queries.memory_life(run, ticker, memory_id)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"Memory {memory_id}", anchor=False, width="content")
+        later = _later_switch(as_of)
         st.button("Close", key="_close_memory", on_click=_close, icon="✖️", type="tertiary")
     if life.memory.born > as_of:
-        text.plain(
-            f"On {as_of} this memory did not exist yet: it was remembered on {life.memory.born}. Its state below is that of its birth."
-        )
+        text.plain(f"On {as_of} this memory did not exist yet: it was remembered on {life.memory.born}.")
         page.link("memory", f"To {life.memory.born}", icon="→", run=run, ticker=ticker, mem=memory_id, day=life.memory.born)
-    _card(life, as_of)
+        if not later:
+            return
+        text.plain("Its state below is that of its birth.")
+    known = known_by(life, as_of)
+    _card(known, as_of)
     _source(life.memory, run=run, ticker=ticker)
-    _line(life, as_of)
-    missed = int(life.recalls["near_miss"].astype(bool).sum()) if len(life.recalls) else 0
-    ranked = f"Recalled {len(life.recalls) - missed} times" + (f", just missed {missed}" if missed else "")
-    recalls, moves = st.tabs([ranked, f"Events ({len(life.events)})"], key=f"memory_tabs_{memory_id}", on_change="rerun")
+    annotations.panel(view, ticker=ticker, memory=memory_id)
+    shown = life if later else known
+    _line(shown, as_of)
+    missed = int(shown.recalls["near_miss"].astype(bool).sum()) if len(shown.recalls) else 0
+    ranked = f"Recalled {len(shown.recalls) - missed} times" + (f", just missed {missed}" if missed else "")
+    recalls, moves = st.tabs([ranked, f"Events ({len(shown.events)})"], key=f"memory_tabs_{memory_id}", on_change="rerun")
     if recalls.open:
         with recalls:
-            _recalls(queries.memory_uses(run, ticker, memory_id), run=run, ticker=ticker)
+            _uses(view, ticker, memory_id, as_of, later=later)
     if moves.open:
         with moves:
-            _events(life.events)
+            _events(shown.events, as_of)
+
+
+def known_by(life: MemoryLife, day: date) -> MemoryLife:
+    """The life as far as it had gone by the close of ``day``: no event, recall, source or point of its line from later."""
+    late = life.events[(life.events["day"] > day) & (life.events["kind"] == "merged")]
+    sources = tuple(source for source in life.memory.sources if source not in set(late["source"]))
+    return MemoryLife(
+        memory=life.memory.model_copy(update={"sources": sources}),
+        events=life.events[life.events["day"] <= day].reset_index(drop=True),
+        recalls=life.recalls[life.recalls["day"] <= day].reset_index(drop=True) if len(life.recalls) else life.recalls,
+        line=life.line[life.line["day"] <= day].reset_index(drop=True),
+    )
+
+
+def _later_switch(as_of: date) -> bool:
+    """Whether to show what nobody could know on the day; in the URL, off unless asked for."""
+    st.session_state["_later"] = st.query_params.get("later", "") == "1"
+
+    def changed() -> None:
+        if st.session_state["_later"]:
+            st.query_params["later"] = "1"
+        else:
+            st.query_params.pop("later", None)
+
+    help_ = f"Off: nothing later than {as_of} is shown. On: the whole life, the later part shaded or marked “later”."
+    return bool(st.toggle("Show what came later", key="_later", on_change=changed, help=help_))
 
 
 def _close() -> None:
@@ -53,15 +85,13 @@ def _close() -> None:
 
 
 def _card(life: MemoryLife, as_of: date) -> None:
-    past = life.events[life.events["day"] <= as_of]
-    line = life.line[life.line["day"] <= as_of]
-    gone = bool(len(past)) and past["kind"].iloc[-1] == "forgotten"
+    gone = bool(len(life.events)) and life.events["kind"].iloc[-1] == "forgotten"
     if gone:
-        st.badge(f"✕ forgotten on {past['day'].iloc[-1]}", color="red", help="No longer recalled; kept for inspection.")
-    now = line.iloc[-1] if len(line) else None
+        st.badge(f"✕ forgotten on {life.events['day'].iloc[-1]}", color="red", help="No longer recalled; kept for inspection.")
+    now = life.line.iloc[-1] if len(life.line) else None
     cards.memory_card(
         life.memory,
-        state=_state(past["state"].iloc[-1]) if len(past) else None,
+        state=_state(life.events["state"].iloc[-1]) if len(life.events) else None,
         importance=None if now is None else float(now["importance"]),
         recency=None if now is None else float(now["recency"]),
     )
@@ -131,7 +161,7 @@ def _line(life: MemoryLife, as_of: date) -> None:
     marks = life.events[["day", "kind"]]
     if len(shown):  # first, so that what changed the memory is drawn over the many times it was merely shown
         marks = pd.concat([pd.DataFrame({"day": shown["day"], "kind": "recalled"}), marks])
-    fig = lifeline(life.line, marks, dark=draw.dark())
+    fig = lifeline(life.line, marks, dark=draw.dark(), later_than=str(as_of))
     if len(life.line) and (life.line["day"].iloc[-1] - life.line["day"].iloc[0]).days < SHORT_LIFE:
         fig.update_xaxes(dtick=DAY_MS)  # else the same day would stand on the axis several times
     if as_of in set(life.line["day"]):
@@ -139,15 +169,23 @@ def _line(life: MemoryLife, as_of: date) -> None:
     draw.chart(fig, key="lifeline", alt="Importance and recency of the memory over time with what happened to it")
 
 
-def _recalls(uses: pd.DataFrame, *, run: str, ticker: str) -> None:
+def _uses(view: RunView, ticker: str, memory_id: int, as_of: date, *, later: bool) -> None:
+    """Its recalls as they were known on the day, outcomes that were judged later left out; or all of them."""
+    uses = queries.memory_uses(view.id, ticker, memory_id)
+    if not later:
+        uses = memory_changes.uses_by(uses, memory_changes.judged_on(view.id, ticker), as_of)
+    _recalls(uses, as_of, run=view.id, ticker=ticker)
+
+
+def _recalls(uses: pd.DataFrame, as_of: date, *, run: str, ticker: str) -> None:
     """Every day that ranked it, with what was decided and what came of it; a tick opens the day."""
     if uses.empty:
-        text.plain("It never came near the cut: on no day was its score among the best of its layer.")
+        text.plain(f"By {as_of} it never came near the cut: on no day was its score among the best of its layer.")
         return
     uses = uses.sort_values("day", ascending=False).reset_index(drop=True)
     shown = pd.DataFrame(
         {
-            "day": [str(day) for day in uses["day"]],
+            "day": [_dated(day, as_of) for day in uses["day"]],
             "layer": uses["layer"],
             "rank": uses["rank"],
             "use": ["★ cited" if row["cited"] else "just missed" if row["near_miss"] else "shown" for row in uses.to_dict("records")],
@@ -174,7 +212,7 @@ def _recalls(uses: pd.DataFrame, *, run: str, ticker: str) -> None:
         alt="Every recall of this memory",
         placeholder="",
         column_config={
-            "day": st.column_config.TextColumn("Day", width=95),
+            "day": st.column_config.TextColumn("Day", width=130 if (uses["day"] > as_of).any() else 95),
             "layer": st.column_config.TextColumn("Layer", width=85),
             "rank": st.column_config.NumberColumn("Rank", width=60),
             "use": st.column_config.TextColumn("Use", width=95),
@@ -195,10 +233,17 @@ def _decision(row: dict[str, Any]) -> str:
     return f"{theme.GLYPHS[word]} {word}"
 
 
-def _events(events: pd.DataFrame) -> None:
+def _dated(day: date, as_of: date) -> str:
+    return f"{day} · later" if day > as_of else str(day)
+
+
+def _events(events: pd.DataFrame, as_of: date) -> None:
+    if events.empty:
+        text.plain(f"Nothing had happened to it by {as_of}.")
+        return
     shown = pd.DataFrame(
         {
-            "day": [str(day) for day in events["day"]],
+            "day": [_dated(day, as_of) for day in events["day"]],
             "what": [EVENTS.get(kind, kind) for kind in events["kind"]],
             "layer": [_layers(row) for row in events.to_dict("records")],
             "importance": events["importance"],

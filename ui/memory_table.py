@@ -11,7 +11,7 @@ import streamlit as st
 from ui import cards, page, pickers, text, theme, url_state
 from ui.run_view import TILE
 
-MOST_ROWS = 5000  # a table that can be ticked is sent whole
+ROWS = ("200", "1000", "5000")  # a table that can be ticked is sent whole, so a long one is an answer's whole cost
 ALIVE = ("alive", "forgotten", "all")
 
 
@@ -77,8 +77,9 @@ def table(memories: pd.DataFrame, *, total: int, run: str, ticker: str, day: dat
             day=day,
         )
         return
-    shown = memories.head(MOST_ROWS)
-    cut = f"; the {MOST_ROWS:,} most important are shown, filter to see others" if len(memories) > MOST_ROWS else ""
+    most = _most(len(memories))
+    shown = memories.head(most)
+    cut = f"; the {most:,} most important are shown" if len(memories) > most else ""
     st.caption(f"{len(memories):,} of {total:,} memories known by {day}{cut}. Tick a row to read it and follow its life.")
     ids = [int(number) for number in shown["id"]]
 
@@ -114,6 +115,12 @@ def table(memories: pd.DataFrame, *, total: int, run: str, ticker: str, day: dat
             "text": st.column_config.TextColumn("Text", width=420),
         },
     )
+
+
+def _most(count: int) -> int:
+    """How many rows are sent: the first hundreds, more where they are wished for."""
+    options = [size for at, size in enumerate(ROWS) if at == 0 or int(ROWS[at - 1]) < count]
+    return int(url_state.choice("rows", options, label="Rows")) if len(options) > 1 else int(options[0])
 
 
 def _columns(rows: pd.DataFrame) -> pd.DataFrame:

@@ -53,10 +53,10 @@ def layer_counts(frame: pd.DataFrame, *, dark: bool, selected: str | None = None
     return fig
 
 
-def lifeline(frame: pd.DataFrame, events: pd.DataFrame, *, dark: bool) -> go.Figure:
+def lifeline(frame: pd.DataFrame, events: pd.DataFrame, *, dark: bool, later_than: str | None = None) -> go.Figure:
     """The life of one memory: importance (0..100) with what happened to it, recency (0..1), and the layer it was in.
 
-    ``frame``: day, importance, recency, layer. ``events``: day, kind.
+    ``frame``: day, importance, recency, layer. ``events``: day, kind. What lies after ``later_than`` is shaded and called later.
     """
     if frame.empty:
         return nothing("This memory has not lived a day yet", dark=dark, height=340)
@@ -98,7 +98,39 @@ def lifeline(frame: pd.DataFrame, events: pd.DataFrame, *, dark: bool) -> go.Fig
     )
     fig.update_yaxes(title_text="recency", range=[0, 1.08], tickformat=".1f", nticks=3, row=2, col=1)
     fig.update_yaxes(title_text="layer", showticklabels=False, showgrid=False, zeroline=False, range=[-1, 1], row=3, col=1)
+    if later_than is not None:
+        _shade_later(fig, later_than[:10], days[-1], dark)
     return fig
+
+
+def _shade_later(fig: go.Figure, day: str, last: str, dark: bool) -> None:
+    """The part of a life that nobody could know on ``day``; nothing where it ended by then."""
+    if day >= last:
+        return
+    colours = theme.palette(dark)
+    fig.add_shape(
+        type="rect",
+        x0=day,
+        x1=last,
+        y0=0,
+        y1=1,
+        xref="x",
+        yref="paper",
+        fillcolor=theme.fade(colours.muted, 0.16),
+        line={"width": 0},
+        layer="below",
+    )
+    fig.add_annotation(
+        x=last,
+        y=1,
+        xref="x",
+        yref="paper",
+        text=f"later than {day}",
+        showarrow=False,
+        xanchor="right",
+        yanchor="top",
+        font={"size": 12, "color": colours.muted},
+    )
 
 
 def _layer_strip(fig: go.Figure, days: list[str], layers: list[str], dark: bool) -> None:
