@@ -3,15 +3,17 @@
 import streamlit as st
 
 from services import queries
-from ui import cached, day_table, day_trace, page, pickers, run_view, url_state
+from ui import cached, day_table, day_trace, page, pickers, run_view
 
 page.start("Days", __file__)
 
 
 def listing(view: queries.RunView, ticker: str) -> None:
-    """The table of days with its filters."""
-    days = cached.days(view, ticker)
-    kept = day_table.filtered(view, days)
+    """The run as a strip, and the table of days with its filters."""
+    above = st.container()  # the strip marks what passes the filters, which stand below it
+    kept = day_table.filtered(view, ticker)
+    with above:
+        day_table.strip(view, ticker, kept)
     if kept.empty:
         page.empty(
             "No day passes these filters",
@@ -21,14 +23,23 @@ def listing(view: queries.RunView, ticker: str) -> None:
             ticker=ticker,
         )
         return
-    st.caption(f"{len(kept)} of {len(days)} sessions, newest first. Tick a row to open its day.")
-    day_table.table(kept)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        said = st.empty()
+        columns, by, rising = day_table.columns_and_order(kept)
+    order = (
+        "newest first"
+        if (by, rising) == ("day", False)
+        else f"by {day_table.COLUMNS[by].label.lower()}, {'smallest' if rising else 'largest'} first"
+    )
+    total = len(cached.days(view, ticker))
+    said.caption(f"{len(kept)} of {total} sessions, {order}. Tick a row, or click a mark above, to open its day.")
+    day_table.table(view, ticker, day_table.ordered(kept, by, rising), columns)
 
 
 def one_day(view: queries.RunView, ticker: str) -> None:
     """The trace of the day in the URL."""
     days = cached.days(view, ticker)
-    page.link("days", "All days", icon="↩", run=view.id, ticker=ticker, **url_state.kept("act", "by", "asked", "find"))
+    page.link("days", "All days", icon="↩", run=view.id, ticker=ticker, **day_table.kept())
     day = pickers.day(list(days["day"]), marks=day_trace.marks(days))
     if day is not None:
         day_trace.show(view, queries.record(view.id, ticker, day))
