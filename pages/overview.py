@@ -3,22 +3,10 @@
 import streamlit as st
 
 from services import queries
-from ui import cached, draw, page, run_facts, run_view, text, url_state
-from ui.charts.equity import equity as equity_chart
+from ui import annotations, cached, draw, overview_performance, page, run_facts, run_view, text, url_state
 from ui.charts.price import price as price_chart
 
 page.start("Overview", __file__)
-
-
-def money(view: queries.RunView) -> str:
-    """Equity against buy-and-hold, of all tickers or one; returns which."""
-    names = [queries.TOTAL, *view.spec.tickers] if len(view.spec.tickers) > 1 else [view.spec.tickers[0]]
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.subheader("Equity and drawdown against buy and hold", anchor=False, width="content")
-        whose = url_state.choice("of", names, label="Whose equity", shown={queries.TOTAL: "all tickers"}) if len(names) > 1 else names[0]
-    frame = cached.equity(view, whose)
-    draw.chart(equity_chart(frame, dark=draw.dark()), key="equity", alt="Equity and drawdown of the run and of buy and hold")
-    return whose
 
 
 def market(view: queries.RunView, ticker: str) -> None:
@@ -71,14 +59,10 @@ def evidence(view: queries.RunView, ticker: str) -> None:
 with run_view.told():
     view, ticker = run_view.chosen()
     run_view.strip(view)
+    annotations.panel(view)
     next_steps(view, ticker)
-    whose = money(view)
+    whose = overview_performance.money(view)
     market(view, ticker)
     st.subheader("Key figures", anchor=False)
-    figures = cached.figures(view, whose)
-    run_facts.headlines(figures)
-    every = st.expander("All metrics, with unit and definition", key="all_metrics", on_change="rerun")
-    if every.open:
-        with every:
-            run_facts.table(figures)
+    overview_performance.metrics(view, whose)
     evidence(view, ticker)

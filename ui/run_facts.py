@@ -46,29 +46,11 @@ def headlines(figures: Mapping[str, float | None]) -> None:
             )
 
 
-def table(figures: Mapping[str, float | None]) -> None:
-    """Every metric of the run and of buy-and-hold, with unit and definition."""
-    rows = [
-        {
-            "metric": metric.label,
-            "run": shown(figures.get(name), metric.unit),
-            "buy and hold": shown(figures.get(f"benchmark_{name}"), metric.unit),
-            "better": {"high": "higher", "low": "lower"}.get(metric.better or "", ""),
-            "unit": metric.unit,
-            "definition": metric.help,
-        }
-        for name, metric in METRICS.items()
-    ]
-    right = {name: st.column_config.TextColumn(alignment="right") for name in ("run", "buy and hold")}
-    wide = {"definition": st.column_config.TextColumn(width="large"), "metric": st.column_config.TextColumn(width="medium")}
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={**right, **wide}, key="metrics_table", alt="All metrics of the run")
-
-
 def shown(value: float | None, unit: str) -> str:
     """A metric as people read it: fractions as percent, the rest with two decimals, a dash where it is not defined."""
     if unit == "fraction":
         return format.percent(value)
-    if unit in ("bars", "returns"):
+    if unit in ("bars", "returns", "count"):
         return format.number(value, digits=0)
     return format.money(value) if unit == "money" else format.number(value)
 

@@ -19,7 +19,7 @@ from agent.errors import NoData
 YEAR = 252  # sessions of a US stock exchange; 365 for instruments that never close
 FLAT = 1e-12  # a standard deviation below this is rounding noise
 
-Unit = Literal["fraction", "ratio", "money", "bars", "log", "returns"]
+Unit = Literal["fraction", "ratio", "money", "bars", "log", "returns", "count"]
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,19 @@ _TABLE: tuple[Metric, ...] = (
     Metric("total_costs", "Costs", "money", "low", "Commission and slippage."),
     Metric("beta", "Beta", "ratio", None, "Slope of daily returns on the benchmark's."),
     Metric("alpha_annual", "Alpha", "fraction", "high", "Intercept of daily returns on the benchmark's, times 252."),
+    Metric("alpha_t", "Alpha, t-value", "ratio", "high", "Alpha over its standard error (Newey-West, 5 lags); beyond 2 is seldom chance."),
+    Metric("excess_t", "Excess, t-value", "ratio", "high", "Mean daily return above the benchmark over its error (Newey-West, 5 lags)."),
     Metric("information_ratio", "Information ratio", "ratio", "high", "Sharpe ratio of the return above the benchmark, annual."),
     Metric("skew", "Skewness", "ratio", "high", "Third standardised moment of daily returns (population)."),
     Metric("kurtosis_nonexcess", "Kurtosis", "ratio", "low", "Fourth standardised moment of daily returns (population); 3 for a normal."),
+    Metric(
+        "judged_hit", "Judged decisions right", "fraction", "high", "Share that was right among judged decisions outside the cost band."
+    ),
+    Metric("judged_n", "Judged decisions", "count", None, "Decisions that traded and whose outcome lay outside the cost band."),
+    Metric(
+        "direction_hit", "Direction right", "fraction", "high", "Share of buys and sells whose next move, open to open, went their way."
+    ),
+    Metric("direction_n", "Directions", "count", None, "Buys and sells whose next move, open to open, is known and not zero."),
     Metric("psr_0", "P(Sharpe > 0)", "fraction", "high", "Probability that the true Sharpe is above zero, given its error."),
     Metric("n", "Returns", "returns", None, "Number of daily returns behind the figures."),
 )
@@ -73,13 +83,16 @@ def evaluate(
     benchmark: Sequence[float] | np.ndarray | None = None,
     weights: Sequence[float] | np.ndarray | None = None,
     fills: Any = None,
+    verdicts: Sequence[int] | np.ndarray | None = None,
+    directions: tuple[int, int] | None = None,
     risk_free: float = 0.0,
     year: int = YEAR,
 ) -> dict[str, float | None]:
     """Every figure of ``METRICS`` for an equity curve (money, one value per bar, bar 0 included).
 
     ``benchmark`` and ``weights`` run parallel to it; ``fills`` are Fill records or a DataFrame with their columns (None: not known, so
-    no costs and no turnover). ``risk_free`` is an annual rate. An empty curve gives all None.
+    no costs and no turnover). ``verdicts`` are those of judged decisions (+1 right, -1 wrong, 0 neither), ``directions`` what
+    ``direction_hits`` gives, of one ticker or summed. ``risk_free`` is an annual rate. An empty curve gives all None.
     """
     curve = _clean(equity, "equity")
     r = returns(curve)
@@ -112,6 +125,10 @@ def evaluate(
         found |= _exposure(weights, len(curve))
     if fills is not None:
         found |= _trading(fills, curve, len(r), year)
+    if verdicts is not None:
+        found |= _share("judged", *judged_hits(verdicts))
+    if directions is not None:
+        found |= _share("direction", *directions)
     if benchmark is not None:
         other = _clean(benchmark, "benchmark")
         if len(other) != len(curve):
@@ -290,7 +307,67 @@ def _against(r: np.ndarray, other: np.ndarray, year: int) -> dict[str, float | N
     if len(r) != len(other):  # one of the two was wiped out
         return {}
     slope, intercept = beta_alpha(r, other, year=year)
-    return {"beta": slope, "alpha_annual": intercept, "information_ratio": sharpe(r - other, year=year)}
+    return {
+        "beta": slope,
+        "alpha_annual": intercept,
+        "alpha_t": alpha_t(r, other),
+        "excess_t": mean_t(r - other),
+        "information_ratio": sharpe(r - other, year=year),
+    }
+
+
+def mean_t(x: np.ndarray, *, lags: int = 5) -> float | None:
+    """The mean over its Newey-West standard error; None without variation or with fewer days than lags need."""
+    return _hac_t(x, np.ones((len(x), 1)), lags)
+
+
+def alpha_t(r: np.ndarray, other: np.ndarray, *, lags: int = 5) -> float | None:
+    """The intercept of ``r`` on ``other`` over its Newey-West standard error; None where there is no slope."""
+    if len(r) != len(other) or not len(r) or np.std(other) < FLAT:
+        return None
+    return _hac_t(r, np.column_stack([np.ones(len(r)), other]), lags)
+
+
+def _hac_t(y: np.ndarray, x: np.ndarray, lags: int) -> float | None:
+    """t of the first coefficient of least squares, errors allowed to be uneven and to hang together over ``lags`` days (Bartlett weights)."""
+    if len(y) <= lags + x.shape[1]:
+        return None
+    inverse = np.linalg.inv(x.T @ x)
+    coefficients = inverse @ x.T @ y
+    scores = x * (y - x @ coefficients)[:, None]
+    if float(np.abs(scores).max()) < FLAT:
+        return None
+    middle = scores.T @ scores
+    for lag in range(1, lags + 1):
+        shifted = scores[lag:].T @ scores[:-lag]
+        middle += (1 - lag / (lags + 1)) * (shifted + shifted.T)
+    variance = float((inverse @ middle @ inverse)[0, 0])
+    return float(coefficients[0]) / math.sqrt(variance) if variance > 0 else None
+
+
+def judged_hits(verdicts: Sequence[int] | np.ndarray) -> tuple[int, int]:
+    """How many decisions were right, out of those that were right or wrong; what stayed inside the cost band is neither."""
+    found = np.asarray(verdicts, dtype=float)
+    return int((found > 0).sum()), int((found != 0).sum())
+
+
+def direction_hits(directions: Sequence[int] | np.ndarray, opens: Sequence[float] | np.ndarray) -> tuple[int, int]:
+    """Decisions whose next move went their way, out of all with a direction and a move.
+
+    ``directions``: +1 buy, -1 sell, 0 anything else, one per session with a price; ``opens`` the same sessions' opens, splits accounted
+    for. The move of session i is from open i+1, where the order filled, to open i+2; the last two sessions have none.
+    """
+    side, prices = np.asarray(directions, dtype=float), _clean(opens, "opens")
+    if len(prices) != len(side):
+        raise ValueError(f"there are {len(side)} directions for {len(prices)} opens")
+    move = np.sign(prices[2:] - prices[1:-1]) if len(prices) > 2 else np.empty(0)
+    asked = side[: len(move)]
+    counted = (asked != 0) & (move != 0)
+    return int((np.sign(asked)[counted] == move[counted]).sum()), int(counted.sum())
+
+
+def _share(name: str, hits: int, n: int) -> dict[str, float | None]:
+    return {f"{name}_hit": hits / n if n else None, f"{name}_n": float(n)}
 
 
 def _exposure(weights: Sequence[float] | np.ndarray, bars: int) -> dict[str, float | None]:

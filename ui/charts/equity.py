@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -72,6 +73,57 @@ def equity(
     fig.update_yaxes(title_text="drawdown", tickformat=".0%", rangemode="tozero", nticks=4, row=2, col=1)
     mark_days(fig, marks, dark=dark)
     return fig
+
+
+def underwater(frame: pd.DataFrame, falls: pd.DataFrame, *, dark: bool, agent: str = "Agent", benchmark: str = "Buy and hold") -> go.Figure:
+    """How far each was below its own peak, day by day, with the deepest falls of the agent as numbered bands.
+
+    ``frame``: day, drawdown, benchmark_drawdown (fractions). ``falls``, deepest first: peak, trough, recovery (None: not yet), depth.
+    """
+    if frame.empty:
+        return nothing("No equity yet: the first day of the run is still to come", dark=dark, height=420)
+    colours, days = theme.palette(dark), iso(frame["day"])
+    fig = go.Figure()
+    for column, name, colour, dash in (
+        ("benchmark_drawdown", inert(benchmark), colours.benchmark, "dash"),
+        ("drawdown", inert(agent), colours.agent, "solid"),
+    ):
+        fig.add_scatter(
+            x=days,
+            y=-frame[column].abs(),
+            name=name,
+            mode="lines" if len(frame) > 1 else "markers",
+            line={"color": colour, "width": 1.6, "dash": dash},
+            fill="tozeroy" if column == "drawdown" else None,
+            fillcolor=theme.fade(colour, 0.18),
+            hovertemplate="%{y:.1%}",
+        )
+    for number, fall in enumerate(falls.to_dict("records"), 1):
+        _mark_fall(fig, fall, number, days[-1], dark)
+    theme.style(fig, dark, height=420)
+    fig.update_layout(hovermode="x unified", legend_traceorder="reversed")
+    fig.update_xaxes(hoverformat="%Y-%m-%d", tickformatstops=TICKS)
+    fig.update_yaxes(title_text="below the peak so far", tickformat=".0%", rangemode="tozero")
+    return fig
+
+
+def _mark_fall(fig: go.Figure, fall: dict[str, object], number: int, last: str, dark: bool) -> None:
+    """A band from peak to recovery, and the number of the fall with its depth at the lowest point."""
+    colours = theme.palette(dark)
+    end = str(fall["recovery"])[:10] if isinstance(fall["recovery"], date) else last
+    band = {"fillcolor": theme.fade(colours.down, 0.10), "line": {"width": 0}, "layer": "below"}
+    fig.add_shape(type="rect", x0=str(fall["peak"])[:10], x1=end, y0=0, y1=1, xref="x", yref="paper", **band)
+    fig.add_annotation(
+        x=str(fall["trough"])[:10],
+        y=fall["depth"],
+        text=f"<b>{number}</b>  {fall['depth']:.1%}",
+        showarrow=True,
+        arrowhead=0,
+        arrowcolor=colours.muted,
+        ax=0,
+        ay=18,
+        font={"size": 12, "color": colours.text},
+    )
 
 
 def rebased(money: pd.Series, start: float | None) -> pd.Series:

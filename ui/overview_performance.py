@@ -1,0 +1,244 @@
+"""The money on the overview: one figure at a time, chosen in the URL, and the table of all metrics with their intervals."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from agent.evaluation.intervals import Interval
+from agent.evaluation.rolling import WINDOWS
+from services import performance, queries
+from services.performance import Estimate, Estimates
+from services.queries import RunView
+from ui import cached, draw, format, page, run_facts, text, url_state
+from ui.charts.equity import equity as equity_chart
+from ui.charts.equity import underwater as underwater_chart
+from ui.charts.heatmap import months as months_chart
+from ui.charts.rolling import rolling as rolling_chart
+
+VIEWS = {"equity": "Equity", "falls": "Falls", "rolling": "Rolling", "months": "Months"}
+TITLES = {
+    "equity": "Equity and drawdown against buy and hold",
+    "falls": "Below the peak so far, and the deepest falls",
+    "rolling": "Rolling figures against buy and hold",
+    "months": "Returns by month against buy and hold",
+}
+ABOUT = {21: "a month", 63: "a quarter", 126: "half a year", 252: "a year"}
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _figures(run: str, done: int, whose: str) -> dict[str, float | None]:
+    return performance.figures(run, whose)
+
+
+@st.cache_data(max_entries=16, show_spinner="Redrawing the days ten thousand times")
+def _estimates(run: str, done: int, whose: str) -> Estimates:
+    frame, fills = queries.equity(run, whose), queries.fills(run, None if whose == queries.TOTAL else whose)
+    return performance.estimates(frame, performance.figures(run, whose), fills=fills)
+
+
+def figures(view: RunView, whose: str) -> dict[str, float | None]:
+    """Every metric of the run, kept for a while."""
+    return _figures(view.id, view.done, whose)
+
+
+def whose_money(view: RunView) -> str:
+    """All tickers together, or one; ``of=`` in the URL. No choice where there is one ticker."""
+    tickers = view.spec.tickers
+    if len(tickers) == 1:
+        return tickers[0]
+    return url_state.choice("of", [queries.TOTAL, *tickers], label="Whose money", shown={queries.TOTAL: "all tickers"})
+
+
+def money(view: RunView) -> str:
+    """One figure about the money, chosen by ``chart=``; returns whose money it is (``of=``)."""
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        shown = url_state.choice("chart", list(VIEWS), label="Figure", shown=VIEWS)
+        whose = whose_money(view)
+    st.subheader(TITLES[shown], anchor=False)
+    frame = cached.equity(view, whose)
+    {"equity": _equity, "falls": _falls, "rolling": _rolling, "months": _months}[shown](view, whose, frame)
+    return whose
+
+
+def _equity(view: RunView, whose: str, frame: pd.DataFrame) -> None:
+    draw.chart(equity_chart(frame, dark=draw.dark()), key="equity", alt="Equity and drawdown of the run and of buy and hold")
+
+
+def _falls(view: RunView, whose: str, frame: pd.DataFrame) -> None:
+    found = performance.falls(frame)
+    draw.chart(
+        underwater_chart(frame, found, dark=draw.dark()),
+        key="underwater",
+        alt="Distance of equity from its last peak, deepest falls marked",
+    )
+    if found.empty:
+        text.plain("The run was never below an earlier peak.")
+        return
+    st.caption("A band reaches from the peak to the day the peak was regained, or to the end of the run. What lies behind a fall:")
+    with st.container(horizontal=True, gap="medium"):
+        for number, fall in enumerate(found.to_dict("records"), 1):
+            label = f"{number}: {format.percent(fall['depth'])} to {fall['trough']}"
+            page.link("overview", label, icon="→", run=view.id, of=_of(whose), chart="falls", worst=f"fall-{whose}-{fall['trough']}")
+
+
+def _of(whose: str) -> str | None:
+    return None if whose == queries.TOTAL else whose
+
+
+def _rolling(view: RunView, whose: str, frame: pd.DataFrame) -> None:
+    possible = performance.windows(frame)
+    default = "63" if 63 in possible else str(possible[-1]) if possible else "21"
+    names = {str(window): f"{window} sessions, {ABOUT[window]}" for window in WINDOWS}
+    window = int(url_state.choice("roll", list(names), label="Window", default=default, shown=names))
+    found = performance.rolled(frame, window)
+    draw.chart(
+        rolling_chart(found, dark=draw.dark(), window=window),
+        key="rolling",
+        alt=f"Return, volatility, Sharpe and beta over the last {window} sessions",
+    )
+    if window not in possible:
+        text.plain(f"This run has {len(frame)} sessions: too short for a window of {window}. " + _instead(possible))
+        return
+    st.caption(
+        f"Each point uses the {window} daily returns up to its day; the first one is {found['day'].iloc[window]}. Return is that of the window, "
+        "not of a year. Volatility and Sharpe are annual, risk-free rate 0. Beta is the slope on buy and hold. "
+        f"Neighbouring points share {window - 1} of their {window} days, so a trend in these lines is weaker evidence than it looks."
+    )
+
+
+def _instead(possible: list[int]) -> str:
+    return f"Choose {possible[-1]} sessions or fewer." if possible else f"The shortest window needs {WINDOWS[0] + 1} sessions."
+
+
+def _months(view: RunView, whose: str, frame: pd.DataFrame) -> None:
+    found = performance.months(frame, view.spec)
+    fig = months_chart(found, performance.years(found), dark=draw.dark(), red_up=draw.red_up())
+    draw.chart(fig, key="months", alt="Returns by month and year of the run, of buy and hold, and their difference")
+    partial = [f"{item['first']} to {item['last']}" for item in found[found["partial"]].to_dict("records")]
+    said = f"A star marks a month or year of which the run saw only part: {', '.join(partial)}. " if partial else "All months are whole. "
+    st.caption(
+        f"In percent. {said}A month's return is its last equity over the last equity of the month before; months compound to the year. "
+        "A year with a star has fewer than twelve whole months."
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------------- metrics
+
+
+def metrics(view: RunView, whose: str) -> None:
+    """The tiles people ask for first, and all metrics with intervals in a table that is computed once it is opened."""
+    run_facts.headlines(figures(view, whose))
+    every = st.expander("All metrics, with 95 % intervals, unit and definition", key="all_metrics", on_change="rerun")
+    if every.open:
+        with every:
+            table(_estimates(view.id, view.done, whose))
+
+
+VERDICTS = {
+    "better": "▲ better",
+    "worse": "▼ worse",
+    "better, unclear": "△ better, may be chance",
+    "worse, unclear": "▽ worse, may be chance",
+    "equal": "＝ equal",
+    "": "",
+}
+
+
+def table(found: Estimates) -> None:
+    """Every metric of the run beside buy-and-hold: value, interval, difference with its interval, unit and definition."""
+    rows = [_row(item, found) for item in found.rows]
+    right = ("run", "interval", "buy and hold", "difference", "its interval")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        key="metrics_table",
+        alt="All metrics of the run, of buy and hold, and their difference, with 95 % intervals",
+        height=38 + 35 * len(rows),
+        column_config={
+            "metric": st.column_config.TextColumn("Metric", width="medium", pinned=True),
+            **{name: st.column_config.TextColumn(label, alignment="right", help=help_) for name, label, help_ in COLUMNS if name in right},
+            **{name: st.column_config.TextColumn(label, help=help_) for name, label, help_ in COLUMNS if name not in right},
+            "definition": st.column_config.TextColumn(
+                "Definition", width="large", help="How the figure is computed. Click a cell to read all of it."
+            ),
+        },
+    )
+    st.caption(_method(found))
+
+
+COLUMNS = (
+    ("run", "Run", "The figure of the run, after costs, over the test window."),
+    ("interval", "95 % interval", "Where the figure may lie given the luck of the days; or why there is no interval."),
+    ("buy and hold", "Buy and hold", "The same figure of buying the same tickers at the same first fill and holding them."),
+    ("difference", "Difference", "Run minus buy and hold; percentage points where the figure is a percentage."),
+    (
+        "its interval",
+        "95 % of the difference",
+        "Run and buy and hold redrawn with the same days, so that what the market did to both cancels.",
+    ),
+    (
+        "verdict",
+        "Against holding",
+        "By the direction that is good for this figure. May be chance: the interval of the difference holds zero.",
+    ),
+    ("chance", "Not better", "Share of the redrawn histories in which the run was not better than buy and hold."),
+    ("unit", "Unit", "Fractions are shown as percent."),
+)
+UNITS = {
+    "fraction": "percent",
+    "ratio": "ratio",
+    "money": "currency",
+    "bars": "sessions",
+    "log": "natural log",
+    "returns": "daily returns",
+    "count": "decisions",
+}
+
+
+def _row(item: Estimate, found: Estimates) -> dict[str, str]:
+    unit = item.metric.unit
+    return {
+        "metric": item.metric.label,
+        "run": run_facts.shown(item.value, unit),
+        "interval": _span(item.interval, unit) if item.interval else f"n/a: {item.why}" if item.why else "",
+        "buy and hold": run_facts.shown(item.benchmark, unit),
+        "difference": _gap(item.difference, unit),
+        "its interval": _span(item.difference_interval, unit, gap=True) if item.difference_interval else "",
+        "verdict": VERDICTS[item.verdict],
+        "chance": format.percent(item.not_better) if item.not_better is not None else "",
+        "unit": UNITS[unit],
+        "definition": item.metric.help,
+    }
+
+
+def _gap(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    if unit == "fraction":
+        return format.points(value)
+    sign = "+" if value > 0 else ""
+    return f"{sign}{run_facts.shown(value, unit)}"
+
+
+def _span(found: Interval, unit: str, *, gap: bool = False) -> str:
+    if unit == "fraction":
+        digits = 1 if max(abs(found.low), abs(found.high)) >= 0.05 else 2
+        ends = [f"{100 * value:{'+' if gap else ''}.{digits}f}" for value in (found.low, found.high)]
+        return f"{ends[0]} … {ends[1]} {'pp' if gap else '%'}"
+    return f"{found.low:{'+' if gap else ''}.2f} … {found.high:{'+' if gap else ''}.2f}"
+
+
+def _method(found: Estimates) -> str:
+    if not any(item.interval for item in found.rows if item.metric.key in ("sharpe", "annual_volatility")):
+        return (
+            f"{found.returns} daily returns: too few for intervals of return and risk. Shares have Wilson intervals, which count each day or "
+            "decision as a trial of its own."
+        )
+    return (
+        f"Intervals of return and risk: stationary block bootstrap (Politis and Romano) of {found.returns:,} daily returns, {found.draws:,} redrawn "
+        f"histories, blocks of {found.block:.1f} days on average (Politis and White), seed {found.seed}; the same run gives the same intervals. "
+        "Shares (winning days and fills, decisions right): Wilson intervals, which count each as a trial of its own. Max drawdown and Calmar: "
+        "the spread over redrawn histories of the same length. An interval is about the luck of these days; it knows nothing of other markets, "
+        "of another seed of the model, or of how many variants were tried before this one."
+    )
