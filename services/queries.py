@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,12 @@ from agent.evaluation import leaks as evaluation_leaks
 from agent.evaluation.leaks import LeakReport
 from agent.evaluation.metrics import evaluate
 from agent.memory.scoring import importance, recency
-from agent.records import DayRecord, Filing, Memory, News
+from agent.records import DayRecord, Filing, Memory, MemoryState, News
 from agent.registry import unknown
 from agent.spec import RunSpec
-from services import contamination, runs
+from services import contamination, memory_past, runs
 from services.contamination import Contamination
-from storage.run_store import RunRow, RunStore
+from storage.run_store import RunHead, RunRow, RunStore
 
 TOTAL = "total"
 LONGEST_CANDLES = 260  # sessions; beyond a year candles cost more than they show
@@ -42,6 +42,17 @@ KNOWN_BEFORE = {  # by the level that services.contamination gives
     "margin": "near the model's knowledge cut-off",
     "unknown": "cut-off of the model unknown",
 }
+
+
+MOST_LISTED = 1000  # rows of the library that are kept, some kB each
+_LISTED: dict[tuple[str, str, datetime], dict[str, Any]] = {}
+_MONEY = ["ticker", "day", "phase", "cash", "equity", "benchmark_equity"]
+_SUMMED = [
+    *("ticker", "day", "phase", "close", "action", "abstained", "provenance", "way", "cut", "left_out", "helper_calls"),
+    *("fill_count", "commission", "slippage", "calls", "prompt_tokens", "answer_tokens"),
+]
+_FATE = ["day", "close", "split", "settled_day", "settled_status", "settled_reason", "fill_price", "fill_shares"]
+_DECIDED = ["day", "phase", "action", "abstained", "study_label"]
 
 
 @dataclass(frozen=True)
@@ -87,9 +98,14 @@ class RunView:
 
     @property
     def model_notes(self) -> tuple[str, ...]:
-        """What people should know about how the models are asked: a way that failed its test, a window shorter than wished for."""
+        """What people should know about how the models are asked: a way that failed its test, a window shorter than wished for, a day
+        that was asked again."""
         model, helper = (self.provenance.get(role) or {} for role in ("model", "helper"))
-        return (*model.get("notes", ()), *(f"Second model: {note}" for note in helper.get("notes", ())))
+        return (
+            *self.provenance.get("retries", ()),
+            *model.get("notes", ()),
+            *(f"Second model: {note}" for note in helper.get("notes", ())),
+        )
 
     @property
     def leaks(self) -> LeakReport | None:
@@ -109,6 +125,8 @@ def marks(run: RunView | Mapping[str, Any]) -> tuple[str, ...]:
     found = [mark for mark in (_coverage_mark(run), _future_mark(run), _cut_mark(run), known) if mark]
     if run.spec.execution.fill == "same_close":
         found.append("optimistic fills")
+    if again := len(run.provenance.get("retries", ())):
+        found.append(f"{again} day{'s' if again != 1 else ''} asked again")
     found += [RULES] if run.by_rules else []
     found += [MASKED] if run.spec.masking.on else []
     return tuple(found)
@@ -158,7 +176,7 @@ def _view(row: RunRow) -> RunView:
     )
 
 
-def _given_name(row: RunRow) -> str:
+def _given_name(row: RunRow | RunHead) -> str:
     """A name for a run that nobody named: what traded, and from when."""
     tickers = ", ".join(row.tickers[:3]) + (f" and {len(row.tickers) - 3} more" if len(row.tickers) > 3 else "")
     return f"{tickers} from {row.test_start}"
@@ -170,6 +188,18 @@ def library() -> pd.DataFrame:
 
 
 def _listed(row: RunRow) -> dict[str, Any]:
+    """The row of one run; of a run that nobody works at it is made once and kept until the run's row changes."""
+    if row.status == "running":  # its state depends on the clock
+        return _told(row)
+    key = (runs.store().url, row.id, row.updated_at)
+    if key not in _LISTED:
+        while len(_LISTED) >= MOST_LISTED:
+            _LISTED.pop(next(iter(_LISTED)), None)
+        _LISTED[key] = _told(row)
+    return dict(_LISTED[key])
+
+
+def _told(row: RunRow) -> dict[str, Any]:
     figures = row.summary
     common = {
         "run": row.id,
@@ -248,11 +278,9 @@ def equity(run_id: str, ticker: str = TOTAL) -> pd.DataFrame:
 
 
 def _equity(store: RunStore, run_id: str, ticker: str) -> pd.DataFrame:
-    rows = store.day_rows(run_id)
+    rows = store.day_rows(run_id, None if ticker == TOTAL else ticker, columns=_MONEY)
     rows = rows[rows["phase"] == "test"]
-    if ticker != TOTAL:
-        rows = rows[rows["ticker"] == ticker]
-    else:
+    if ticker == TOTAL:
         complete = rows.groupby("day")["ticker"].transform("count") == rows["ticker"].nunique()
         rows = rows[complete]
     if rows.empty:
@@ -275,9 +303,7 @@ def _figures(store: RunStore, run_id: str, ticker: str = TOTAL) -> dict[str, flo
     frame = _equity(store, run_id, ticker)
     if frame.empty:
         return {}
-    fills = store.fill_rows(run_id)
-    if ticker != TOTAL and not fills.empty:
-        fills = fills[fills["ticker"] == ticker]
+    fills = store.fill_rows(run_id, None if ticker == TOTAL else ticker)
     found = evaluate(
         frame["equity"].to_numpy(),
         benchmark=frame["benchmark"].to_numpy(),
@@ -290,7 +316,7 @@ def _figures(store: RunStore, run_id: str, ticker: str = TOTAL) -> dict[str, flo
 
 def summary(store: RunStore, run_id: str) -> dict[str, Any]:
     """The few figures the library lists."""
-    rows = store.day_rows(run_id)
+    rows = store.day_rows(run_id, columns=_SUMMED)
     test = rows[rows["phase"] == "test"]
     found = _figures(store, run_id)
     curve = _equity(store, run_id, TOTAL)["equity"].to_numpy()
@@ -364,21 +390,18 @@ def _thinned(values: np.ndarray, most: int) -> np.ndarray:
 
 def bars(run_id: str, ticker: str) -> pd.DataFrame:
     """day, open, high, low, close, volume as the agent saw them, sessions without a price left out."""
-    rows = runs.store().day_rows(run_id, ticker)
-    return rows.loc[rows["close"].notna(), ["day", "open", "high", "low", "close", "volume", "phase"]].reset_index(drop=True)
+    rows = runs.store().day_rows(run_id, ticker, columns=["day", "open", "high", "low", "close", "volume", "phase"])
+    return rows[rows["close"].notna()].reset_index(drop=True)
 
 
 def fills(run_id: str, ticker: str | None = None) -> pd.DataFrame:
-    return _of(runs.store().fill_rows(run_id), ticker)
-
-
-def _of(frame: pd.DataFrame, ticker: str | None) -> pd.DataFrame:
-    return frame if ticker is None or frame.empty else frame[frame["ticker"] == ticker].reset_index(drop=True)
+    return runs.store().fill_rows(run_id, ticker)
 
 
 def spans(run_id: str, ticker: str) -> list[str]:
     """The windows a price chart can show, best first: the test window, or its years from the last where it is longer than one; then all."""
-    found = bars(run_id, ticker)
+    found = runs.store().day_rows(run_id, ticker, columns=["day", "phase", "close"])
+    found = found[found["close"].notna()]
     test = found[found["phase"] == "test"]
     years = sorted({str(day.year) for day in test["day"]}, reverse=True) if len(test) > LONGEST_CANDLES else []
     return [*years, "test", *(["train and test"] if len(test) < len(found) else [])]
@@ -386,7 +409,8 @@ def spans(run_id: str, ticker: str) -> list[str]:
 
 def trades_in(run_id: str, ticker: str, span: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Bars, fills and orders still waiting (day, weight) of one of ``spans``."""
-    found, done, rows = bars(run_id, ticker), fills(run_id, ticker), runs.store().day_rows(run_id, ticker)
+    found, done = bars(run_id, ticker), fills(run_id, ticker)
+    rows = runs.store().day_rows(run_id, ticker, columns=["day", "order_status", "order_weight", "settled_day"])
     waiting = rows[(rows["order_status"] == "pending") & ~rows["day"].isin(set(rows["settled_day"].dropna()))]
     orders = waiting[["day", "order_weight"]].rename(columns={"order_weight": "weight"})
     if span != "train and test":
@@ -402,12 +426,22 @@ def trades_in(run_id: str, ticker: str, span: str) -> tuple[pd.DataFrame, pd.Dat
 
 def days(run_id: str, ticker: str) -> pd.DataFrame:
     """One row per session with what the decision table shows; ``next_return`` is close to next close, ``outcome`` the judged move."""
-    rows = runs.store().day_rows(run_id, ticker).sort_values("day").reset_index(drop=True)
+    rows = runs.store().day_rows(run_id, ticker)
     if rows.empty:
         return rows
+    rows["next_return"] = _next_return(rows)
+    return _judged(rows, run_id, ticker)
+
+
+def _next_return(rows: pd.DataFrame) -> pd.Series:
+    """Close to next close, splits accounted for; absent without a price."""
     close = rows["close"] * rows["split"].cumprod()
-    rows["next_return"] = (close.shift(-1) / close - 1).where(rows["close"].notna())
-    judged = _of(runs.store().outcome_rows(run_id), ticker)
+    return (close.shift(-1) / close - 1).where(rows["close"].notna())
+
+
+def _judged(rows: pd.DataFrame, run_id: str, ticker: str) -> pd.DataFrame:
+    """Rows with what became of each day's decision beside it: ``outcome`` (the judged move) and ``verdict``."""
+    judged = runs.store().outcome_rows(run_id, ticker)
     by_day = judged.set_index("decided") if not judged.empty else pd.DataFrame(columns=["move", "verdict"])
     rows["outcome"] = rows["day"].map(by_day["move"]) if len(by_day) else None
     rows["verdict"] = rows["day"].map(by_day["verdict"]) if len(by_day) else None
@@ -424,8 +458,9 @@ def recalls(run_id: str, ticker: str, day: date) -> pd.DataFrame:
     found = runs.store().recall_rows(run_id, ticker, day=day)
     if found.empty:
         return found
-    known = runs.store().memory_rows(run_id, ticker).set_index("id")
-    for column in ("title", "publisher", "kind", "text", "event_time"):
+    columns = ["id", "title", "publisher", "kind", "text", "event_time"]
+    known = runs.store().memory_rows(run_id, ticker, ids=found["memory_id"], columns=columns).set_index("id")
+    for column in columns[1:]:
         found[column] = found["memory_id"].map(known[column])
     return found
 
@@ -435,7 +470,7 @@ def recalls(run_id: str, ticker: str, day: date) -> pd.DataFrame:
 
 def layer_counts(run_id: str, ticker: str) -> pd.DataFrame:
     """day and one column per layer: live memories after each session."""
-    rows = runs.store().day_rows(run_id, ticker)
+    rows = runs.store().day_rows(run_id, ticker, columns=["day", "live"])
     counts = pd.DataFrame([_live(v) for v in rows["live"]], index=rows.index).fillna(0).astype(int)
     return pd.concat([rows[["day"]], counts], axis=1).sort_values("day").reset_index(drop=True)
 
@@ -450,47 +485,7 @@ def memories(run_id: str, ticker: str, as_of: date) -> pd.DataFrame:
     Columns: id, layer, kind, title, text, publisher, born, event_time, importance (0..100), recency (0..1), access_count, positive,
     negative, alive, forgotten_on, recalled, cited (times until then).
     """
-    store = runs.store()
-    spec = store.run(run_id).spec
-    known = store.memory_rows(run_id, ticker)
-    known = known[known["born"] <= as_of] if not known.empty else known
-    if known.empty:
-        return pd.DataFrame()
-    events = store.event_rows(run_id, ticker, until=as_of)
-    newest = events.sort_values("seq").groupby("memory_id").last()
-    now = _clock(store, spec, run_id, ticker, as_of)
-    frame = known[["id", "kind", "title", "text", "publisher", "born", "event_time", "available_at", "sources", "phase"]].copy()
-    states = [json.loads(s) if isinstance(s, str) else dict(s) for s in frame["id"].map(newest["state"])]
-    frame["layer"] = [s["layer"] for s in states]
-    frame["alive"] = (frame["id"].map(newest["kind"]) != "forgotten").to_numpy()
-    for column in ("access_count", "positive", "negative"):
-        frame[column] = [s[column] for s in states]
-    rows = {layer.name: layer for layer in spec.memory.layers}
-    frame["importance"] = [
-        float(importance(s["importance"], now - s["importance_as_of"], decay=rows[s["layer"]].importance_decay)) for s in states
-    ]
-    frame["recency"] = [float(recency(now - s["recency_anchor"], span=rows[s["layer"]].recency_days)) for s in states]
-    gone = events[events["kind"] == "forgotten"].set_index("memory_id")["day"]
-    frame["forgotten_on"] = frame["id"].map(gone)
-    seen = store.recall_rows(run_id, ticker)
-    seen = seen[(seen["day"] <= as_of) & ~seen["near_miss"]] if not seen.empty else seen
-    for column, part in (("recalled", seen), ("cited", seen[seen["cited"]] if not seen.empty else seen)):
-        counts = part.groupby("memory_id").size() if not part.empty else pd.Series(dtype=int)
-        frame[column] = frame["id"].map(counts).fillna(0).astype(int)
-    return frame.reset_index(drop=True)
-
-
-def _clock(store: RunStore, spec: RunSpec, run_id: str, ticker: str, day: date) -> float:
-    """The reading of the memory's clock at the close of ``day`` (or of the last recorded session before it)."""
-    rows = store.day_rows(run_id, ticker)
-    rows = rows[rows["day"] <= day]
-    last = rows.sort_values("day").iloc[-1]
-    return _reading(spec, last["cutoff"], int(last["index"]))
-
-
-def _reading(spec: RunSpec, cutoff: Any, index: int) -> float:
-    """The memory's clock: calendar days since 1970, or sessions, as the preset says."""
-    return cutoff.timestamp() / 86_400 if spec.memory.clock == "calendar_days" else float(index)
+    return memory_past.load(run_id, ticker).at(as_of)
 
 
 @dataclass(frozen=True)
@@ -510,7 +505,7 @@ def memory_life(run_id: str, ticker: str, memory_id: int) -> MemoryLife:
     memory, _, _ = store.memory(run_id, ticker, memory_id)
     events = store.event_rows(run_id, ticker, memory_id=memory_id).sort_values("seq").reset_index(drop=True)
     found = store.recall_rows(run_id, ticker, memory_id=memory_id)
-    rows = store.day_rows(run_id, ticker).sort_values("day")
+    rows = store.day_rows(run_id, ticker, columns=["day", "cutoff", "index"])
     return MemoryLife(memory=memory, events=events, recalls=found, line=_line(spec, rows, events))
 
 
@@ -530,28 +525,24 @@ def source_items(run_id: str, ticker: str, memory: Memory) -> tuple[News | Filin
 def _line(spec: RunSpec, rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """day, layer, importance, recency from birth until forgotten."""
     layers = {layer.name: layer for layer in spec.memory.layers}
-    points: list[dict[str, Any]] = []
-    changes = [(e.day, e.kind, json.loads(e.state) if isinstance(e.state, str) else dict(e.state)) for e in events.itertuples()]
-    position, state, ended = -1, None, False
-    for row in rows.to_dict("records"):
-        while position + 1 < len(changes) and changes[position + 1][0] <= row["day"]:
-            position += 1
-            state, ended = changes[position][2], changes[position][1] == "forgotten"
-        if state is None:
-            continue
-        now = _reading(spec, row["cutoff"], int(row["index"]))
-        layer = layers[state["layer"]]
-        points.append(
-            {
-                "day": row["day"],
-                "layer": layer.name,
-                "importance": float(importance(state["importance"], now - state["importance_as_of"], decay=layer.importance_decay)),
-                "recency": float(recency(now - state["recency_anchor"], span=layer.recency_days)),
-            }
-        )
+    parts = [pd.DataFrame(columns=["day", "layer", "importance", "recency"])]
+    changes = events.drop_duplicates("day", keep="last")  # what counts of a day is the state after it
+    for event, following in zip(changes.itertuples(), [*changes["day"][1:], None], strict=True):
+        state, layer = MemoryState.model_validate_json(event.state), layers[event.after_layer]
+        ended = event.kind == "forgotten"
+        mine = rows[(rows["day"] >= event.day) & ((rows["day"] < following) if following else True)]
+        mine = mine.head(1) if ended else mine
+        now = np.array([memory_past.reading(spec, cutoff, int(index)) for cutoff, index in zip(mine["cutoff"], mine["index"], strict=True)])
+        points = {
+            "day": mine["day"],
+            "layer": layer.name,
+            "importance": importance(state.importance, now - state.importance_as_of, decay=layer.importance_decay),
+            "recency": recency(now - state.recency_anchor, span=layer.recency_days),
+        }
+        parts.append(pd.DataFrame(points))
         if ended:
             break
-    return pd.DataFrame(points, columns=["day", "layer", "importance", "recency"])
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
 # -------------------------------------------------------------------------------------- one day and one memory, followed further
@@ -559,7 +550,7 @@ def _line(spec: RunSpec, rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFra
 
 def names() -> dict[str, str]:
     """Run id to the name people know it by, newest first; names that are shared carry their id."""
-    rows = runs.store().runs()
+    rows = runs.store().heads()
     plain = [row.name or _given_name(row) for row in rows]
     return {row.id: name if plain.count(name) == 1 else f"{name} ({row.id})" for row, name in zip(rows, plain, strict=True)}
 
@@ -570,14 +561,15 @@ def fate(run_id: str, ticker: str, decided: date) -> dict[str, Any]:
     Keys, each absent while unknown: settled (session in which its order ended), status, reason, price, shares; judged (session), move,
     verdict (+1, 0, -1), entry, exit, sessions; next_day, next_return (close to close, splits accounted for).
     """
-    rows = days(run_id, ticker)
+    rows = runs.store().day_rows(run_id, ticker, columns=_FATE)
+    rows["next_return"] = _next_return(rows)
     found: dict[str, Any] = {}
     ended = rows[rows["settled_day"] == decided]
     if not ended.empty:
         row = ended.iloc[0]
         found |= {"settled": row["day"], "status": row["settled_status"], "reason": row["settled_reason"] or ""}
         found |= {"price": row["fill_price"], "shares": row["fill_shares"]} if row["settled_status"] == "filled" else {}
-    outcomes = _of(runs.store().outcome_rows(run_id), ticker)
+    outcomes = runs.store().outcome_rows(run_id, ticker)
     judged = outcomes[outcomes["decided"] == decided] if not outcomes.empty else outcomes
     if not judged.empty:
         row = judged.iloc[0]
@@ -591,24 +583,31 @@ def fate(run_id: str, ticker: str, decided: date) -> dict[str, Any]:
 
 def titles(run_id: str, ticker: str, ids: Iterable[int] | None = None) -> dict[int, str]:
     """Memory id to title (the text's beginning where there is none), of ``ids`` or of all."""
-    wanted = None if ids is None else set(ids)
-    known = runs.store().memory_rows(run_id, ticker)
-    rows = known if wanted is None else known[known["id"].isin(wanted)]
-    return {int(row.id): row.title or row.text[:80] for row in rows.itertuples()}
+    store = runs.store()
+    known = store.memory_rows(run_id, ticker, ids=ids, columns=["id", "title"])
+    found = {int(number): title for number, title in zip(known["id"], known["title"], strict=True)}
+    if nameless := [number for number, title in found.items() if not title]:
+        found |= {number: said[:80] for number, said in texts(run_id, ticker, nameless).items()}
+    return found
+
+
+def texts(run_id: str, ticker: str, ids: Iterable[int]) -> dict[int, str]:
+    """Memory id to its whole text, of ``ids``; those that are not stored are left out."""
+    known = runs.store().memory_rows(run_id, ticker, ids=ids, columns=["id", "text"])
+    return {int(number): said for number, said in zip(known["id"], known["text"], strict=True)}
 
 
 def memory_ids(run_id: str, ticker: str) -> set[int]:
     """Ids of every memory ever remembered, forgotten ones included."""
-    return {int(number) for number in runs.store().memory_rows(run_id, ticker)["id"]}
+    return set(runs.store().memory_ids(run_id, ticker))
 
 
 def day_events(run_id: str, ticker: str, day: date) -> pd.DataFrame:
     """What changed in memory in one session, in order, each with the memory's title and kind (``memory_kind``)."""
-    events = runs.store().event_rows(run_id, ticker, until=day)
-    events = events[events["day"] == day].sort_values("seq").reset_index(drop=True) if not events.empty else events
+    events = runs.store().event_rows(run_id, ticker, day=day)
     if events.empty:
         return events
-    known = runs.store().memory_rows(run_id, ticker).set_index("id")
+    known = runs.store().memory_rows(run_id, ticker, ids=events["memory_id"], columns=["id", "title", "kind"]).set_index("id")
     return events.assign(title=events["memory_id"].map(known["title"]), memory_kind=events["memory_id"].map(known["kind"]))
 
 
@@ -617,7 +616,7 @@ def memory_uses(run_id: str, ticker: str, memory_id: int) -> pd.DataFrame:
     found = runs.store().recall_rows(run_id, ticker, memory_id=memory_id)
     if found.empty:
         return found
-    decided = days(run_id, ticker).set_index("day")
+    decided = _judged(runs.store().day_rows(run_id, ticker, columns=_DECIDED), run_id, ticker).set_index("day")
     return found.assign(
         **{name: found["day"].map(decided[name]) for name in ("phase", "action", "abstained", "study_label", "outcome", "verdict")}
     )
@@ -632,7 +631,7 @@ def tickers(run_id: str) -> tuple[str, ...]:
 
 def session_days(run_id: str, ticker: str) -> list[date]:
     """Recorded sessions in order."""
-    return sorted(runs.store().day_rows(run_id, ticker)["day"])
+    return runs.store().sessions(run_id, ticker)
 
 
 def worst_day(run_id: str, ticker: str = TOTAL) -> tuple[str, date] | None:

@@ -12,9 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 from pydantic import Field
@@ -31,6 +31,9 @@ from agent.spec import RunSpec
 from services import prompts, wiring
 from services.settings import ROOT, Settings, settings
 from storage.run_store import Request, RunRow, RunStore
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ACTIVE = ("queued", "running")
 
@@ -324,6 +327,55 @@ def resume(run: str, spec: RunSpec | None = None) -> None:
     may_resume(run, spec)
     requeue(run)
     start_worker(run)
+
+
+def undecided(run: str) -> pd.DataFrame:
+    """Days that could have been decided (or studied) and were not: ticker, day, phase, abstained (why); oldest first.
+
+    A day without a price is none of them: there is nothing to ask again.
+    """
+    rows = store().day_rows(run)
+    missed = rows["close"].notna() & rows["abstained"].notna() if len(rows) else []
+    return rows.loc[missed, ["ticker", "day", "phase", "abstained"]].sort_values(["day", "ticker"]).reset_index(drop=True)
+
+
+def discarded_by_retry(run: str, day: date) -> int:
+    """Recorded days of all tickers that asking a day again costs: it and everything that came after it."""
+    rows = store().day_rows(run)
+    return int((rows["day"] >= day).sum()) if len(rows) else 0
+
+
+def retry(run: str, ticker: str, day: date) -> int:
+    """Ask a day without a decision again: it and all later days are discarded, and the run goes on from there. Returns how many were."""
+    gone = take_back(run, ticker, day)
+    start_worker(run)
+    return gone
+
+
+def take_back(run: str, ticker: str, day: date) -> int:
+    """Discard a day without a decision and all later ones, and queue the run; a worker has still to be started.
+
+    Only such a day can be asked again: repeating a day whose answer one does not like would be choosing the result. What was done
+    stands in the run's provenance.
+    """
+    row = store().run(run)
+    if alive(row):
+        raise SpecError(f"run {run} is running; pause or cancel it before a day is asked again", field="run")
+    missed = undecided(run)
+    chosen = missed[(missed["ticker"] == ticker) & (missed["day"] == day)]
+    if chosen.empty:
+        raise SpecError(
+            f"{ticker} {day} of run {run} has a decision, or is not recorded; only a day without one can be asked again", field="day"
+        )
+    gone = store().rewind(run, day)
+    reason = str(chosen["abstained"].iloc[0])[:300].rstrip(". ")
+    told = (
+        f"{ticker} {day} had no decision ({reason}). On {datetime.now(UTC):%Y-%m-%d %H:%M} UTC it was asked again; "
+        f"{gone} recorded days from then on were discarded and traded anew."
+    )
+    store().set_provenance(run, {**row.provenance, "retries": [*row.provenance.get("retries", []), told]})
+    requeue(run)
+    return gone
 
 
 def requeue(run: str) -> None:

@@ -177,7 +177,7 @@ def _same_experiment(store: RunStore, run: str, now: dict[str, Any], wired: Wire
     row = store.run(run)
     before, live = row.provenance, source(row.spec).network
     if not last or not before:
-        store.set_provenance(run, now)
+        store.set_provenance(run, {**now, **{key: before[key] for key in ("retries",) if key in before}})
         return
     for what, cure in (("data", "restore the data"), ("prompts", "restore the templates")):
         if before.get(what) != now.get(what) and not (what == "data" and live):

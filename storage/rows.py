@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -253,8 +253,12 @@ def memory_row(memory: Memory, run_key: int) -> Row:
 
 def state_row(event: MemoryEvent) -> Row:
     """The columns of a memory that say how it is after ``event``."""
-    after = event.after
-    return {**_columns(after, _STATE), "state": after.model_dump_json(), "alive": event.kind != "forgotten", "changed_on": event.day}
+    return state_columns(event.after, kind=event.kind, day=event.day)
+
+
+def state_columns(after: MemoryState, *, kind: str, day: date) -> Row:
+    """The same, of the state after an event of this kind and day."""
+    return {**_columns(after, _STATE), "state": after.model_dump_json(), "alive": kind != "forgotten", "changed_on": day}
 
 
 STATE_COLUMNS = ("state", "alive", "changed_on", *_STATE)

@@ -32,6 +32,7 @@ from storage import rows, schema
 from storage.append import Owner, append_day
 from storage.connect import connect, database_path, reading, reclaim, writing
 from storage.migrations import migrate
+from storage.rewind import rewind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -281,6 +282,11 @@ class RunStore:
                 f"{record.ticker} {record.day} of run {record.run!r} contradicts what is stored: {error.orig}", field="memory_events"
             ) from error
 
+    def rewind(self, run_id: str, day: date) -> int:
+        """Discard every day of all tickers from ``day`` on with all that hangs on them, whole or not at all; returns how many."""
+        with writing(self._engine) as connection:
+            return rewind(connection, self._key(connection, run_id), day)
+
     def last_records(self, run_id: str) -> dict[str, DayRecord]:
         """The newest record of each ticker that has one."""
         days = schema.days.c
@@ -489,16 +495,29 @@ class RunStore:
         return self._frame(run_id, query)
 
     def state_rows(self, run_id: str, ticker: str) -> pd.DataFrame:
-        """Every event of the ticker in order with the numbers of the state after it, taken out of its JSON by the database.
+        """Every memory event of the ticker in order, with the numbers of the state after it taken out of its JSON by the database.
 
-        Columns: seq, day, kind, memory_id, layer, importance, importance_as_of, recency_anchor, access_count, positive, negative.
+        Columns: session (its index in the run), kind, memory_id, layer, importance, importance_as_of, recency_anchor, access_count,
+        positive, negative.
         """
-        table = schema.memory_events.c
+        table, days = schema.memory_events.c, schema.days.c
         state = type_coerce(table.state, JSON)
         floats = [state[name].as_float().label(name) for name in ("importance", "importance_as_of", "recency_anchor")]
         counts = [state[name].as_integer().label(name) for name in ("access_count", "positive", "negative")]
-        chosen = select(table.seq, table.day, table.kind, table.memory_id, table.after_layer.label("layer"), *floats, *counts)
-        return self._frame(run_id, lambda key: chosen.where(table.run_key == key, table.ticker == ticker).order_by(table.seq))
+        chosen = select(days.index.label("session"), table.kind, table.memory_id, table.after_layer.label("layer"), *floats, *counts)
+        same = and_(days.run_key == table.run_key, days.ticker == table.ticker, days.day == table.day)
+        query = chosen.join(schema.days, same)
+        return self._frame(run_id, lambda key: query.where(table.run_key == key, table.ticker == ticker).order_by(table.seq))
+
+    def use_rows(self, run_id: str, ticker: str) -> pd.DataFrame:
+        """Every time a memory was shown to the model, near misses left out, by session: session (its index), memory_id, cited."""
+        table, days = schema.recalls.c, schema.days.c
+        chosen = select(days.index.label("session"), table.memory_id, table.cited).join(schema.recalls, table.day_key == days.key)
+
+        def query(key: int) -> Select[Any]:
+            return chosen.where(days.run_key == key, days.ticker == ticker, table.near_miss.is_(False)).order_by(days.index)
+
+        return self._frame(run_id, query)
 
     def memory_rows(
         self,
