@@ -20,6 +20,7 @@ import pandas as pd
 from agent.errors import NoData
 from agent.records import Decision, Memory, Reason, Study
 from agent.spec import RunSpec
+from agent.strategies.memory_agent import NEWS_SHOWN
 from services import queries, runs
 from storage import thread_rows
 
@@ -46,6 +47,19 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Direct:
+    """A text that a decision named on the very day it was read, out of the prompt itself and not out of memory."""
+
+    day: date
+    source: str
+    label: str  # as the prompt numbered it: N1, F2
+    title: str
+    stance: str
+    weight: int
+    claim: str
+
+
+@dataclass(frozen=True)
 class Thread:
     """Some memories followed through the run.
 
@@ -65,6 +79,7 @@ class Thread:
     source: str = ""
     memory: Memory | None = None
     origin: Origin | None = None
+    direct: tuple[Direct, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +101,7 @@ class DayThread:
     studied_on: date | None = None
     made: tuple[tuple[int, str], ...] = field(default=())  # memories made of this decision or study: id, title
     lessons: tuple[tuple[int, str], ...] = field(default=())  # later lessons that rest on it
+    direct: tuple[Direct, ...] = ()  # texts of the day itself that its reasons name
 
     @property
     def named(self) -> pd.DataFrame:
@@ -129,7 +145,10 @@ def thread_of_source(run_id: str, ticker: str, source_id: str, *, until: date | 
     rows = found.memories
     how = ["merged into it" if number in later else "made of it" for number in rows["id"]]
     joined = [later.get(number, born) for number, born in zip(rows["id"], rows["born"])]
-    return Thread(run_id, ticker, rows.assign(joined=joined, how=how), found.uses, found.events, until, source=source_id)
+    read = [] if rows.empty else [min(joined)]
+    decided = thread_rows.decisions(runs.store(), run_id, ticker, read)
+    named = tuple(one for day, decision in decided.items() for one in _direct(run_id, ticker, day, decision) if one.source == source_id)
+    return Thread(run_id, ticker, rows.assign(joined=joined, how=how), found.uses, found.events, until, source=source_id, direct=named)
 
 
 def origin_of(run_id: str, ticker: str, memory: Memory) -> Origin:
@@ -199,7 +218,21 @@ def thread_of_day(run_id: str, ticker: str, day: date, *, every: pd.DataFrame | 
     lessons = _lessons_on(run_id, ticker, day, known.get("judged_on"), list(every.index))
     titles = dict(thread_rows.heads(store, run_id, ticker, [*made.values(), *lessons])[["id", "title"]].to_numpy().tolist())
     named = tuple(tuple((number, str(titles.get(number, ""))) for number in group) for group in (sorted(made.values()), lessons))
-    return DayThread(run_id, ticker, day, known, uses, events, decision, study, studied_on, made=named[0], lessons=named[1])
+    direct = _direct(run_id, ticker, day, decision) if decision is not None else ()
+    return DayThread(run_id, ticker, day, known, uses, events, decision, study, studied_on, named[0], named[1], direct)
+
+
+def _direct(run_id: str, ticker: str, day: date, decision: Decision) -> tuple[Direct, ...]:
+    """The day's own texts among the facts of its reasons; the day is opened only if a reason names one."""
+    sides = [("for", reason) for reason in decision.reasons_for] + [("against", reason) for reason in decision.reasons_against]
+    named = [(side, reason, label) for side, reason in sides for label in reason.facts if re.fullmatch(r"[NF]\d+", label)]
+    if not named:
+        return ()
+    seen = queries.record(run_id, ticker, day).observation
+    texts = {f"N{n}": (item.id, item.title) for n, item in enumerate(seen.news[-NEWS_SHOWN:], 1)}
+    texts |= {f"F{n}": (item.id, f"{item.form} {item.section}") for n, item in enumerate(seen.filings, 1)}
+    known = [(side, reason, label) for side, reason, label in named if label in texts]
+    return tuple(Direct(day, texts[label][0], label, texts[label][1], side, reason.weight, reason.claim) for side, reason, label in known)
 
 
 def _study_of(run_id: str, ticker: str, day: date, every: pd.DataFrame) -> tuple[Study | None, date | None]:
@@ -369,6 +402,19 @@ def _outcomes(run_id: str, ticker: str) -> pd.DataFrame:
 
 def _by(frame: pd.DataFrame, until: date | None) -> pd.DataFrame:
     return frame if until is None or frame.empty else frame[frame["day"] <= until]
+
+
+def stays(events: pd.DataFrame, last: date) -> pd.DataFrame:
+    """memory_id, layer, start, end, ended: one row per stay of a memory in a layer, up to its end or the session ``last``."""
+    found: list[dict[str, Any]] = []
+    for number, group in events.groupby("memory_id", sort=True):
+        moves = group[group["kind"].isin(("remembered", "promoted", "demoted", "forgotten"))]
+        rows = moves.to_dict("records")
+        for row, after in zip(rows, [*rows[1:], None]):
+            if row["kind"] != "forgotten":
+                until, ended = (last, False) if after is None else (after["day"], after["kind"] == "forgotten")
+                found.append({"memory_id": number, "layer": row["after_layer"], "start": row["day"], "end": until, "ended": ended})
+    return pd.DataFrame(found, columns=["memory_id", "layer", "start", "end", "ended"])
 
 
 # ----------------------------------------------------------------------------------------------------------------------- the uses
