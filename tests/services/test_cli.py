@@ -156,7 +156,7 @@ def test_run_list_show_export_and_delete_tell_one_story(home, tmp_path):
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {
         *("spec.json", "manifest.json", "days.jsonl", "memory_events.jsonl", "trades.csv", "orders.csv", "rejected_orders.csv"),
-        *("equity.csv", "benchmark.csv", "metrics.json", "llm_calls.jsonl", "leaks.json", "leaks.csv"),
+        *("equity.csv", "benchmark.csv", "metrics.json", "llm_calls.jsonl", "leaks.json", "leaks.csv", "vectors.npz", "annotations.json"),
     }
     days = [json.loads(line) for line in (tmp_path / "out" / "days.jsonl").read_text().splitlines()]
     assert all(
