@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,6 @@ KNOWN_BEFORE = {  # by the level that services.contamination gives
 }
 
 
-MOST_LISTED = 1000  # rows of the library that are kept, some kB each
-_LISTED: dict[tuple[str, str, datetime], dict[str, Any]] = {}
 _MONEY = ["ticker", "day", "phase", "cash", "equity", "benchmark_equity"]
 _SUMMED = [
     *("ticker", "day", "phase", "close", "action", "abstained", "provenance", "way", "cut", "left_out", "helper_calls"),
@@ -146,7 +144,8 @@ def low_coverage(summary: Mapping[str, Any]) -> bool:
 
 
 def _future_mark(view: RunView) -> str:
-    return FUTURE if view.leaks is not None and view.leaks.verdict == "violated" else ""
+    found = view.leaks
+    return FUTURE if found is not None and found.verdict == "violated" else ""
 
 
 def _cut_mark(view: RunView) -> str:
@@ -188,18 +187,6 @@ def library() -> pd.DataFrame:
 
 
 def _listed(row: RunRow) -> dict[str, Any]:
-    """The row of one run; of a run that nobody works at it is made once and kept until the run's row changes."""
-    if row.status == "running":  # its state depends on the clock
-        return _told(row)
-    key = (runs.store().url, row.id, row.updated_at)
-    if key not in _LISTED:
-        while len(_LISTED) >= MOST_LISTED:
-            _LISTED.pop(next(iter(_LISTED)), None)
-        _LISTED[key] = _told(row)
-    return dict(_LISTED[key])
-
-
-def _told(row: RunRow) -> dict[str, Any]:
     figures = row.summary
     common = {
         "run": row.id,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -79,7 +79,7 @@ class RunRow:
     def spec(self) -> RunSpec:
         """SpecError for a spec that this version of the program does not accept any more."""
         try:
-            return RunSpec.model_validate_json(rows.unpack(self.packed_spec))
+            return _spec_of(self.packed_spec)
         except ValidationError as error:
             raise SpecError(
                 f"Run {self.id} was recorded with a spec that this version cannot read ({explain(error)}).", field="run"
@@ -632,6 +632,12 @@ def alive(pid: int) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------------------------- helpers
+
+
+@lru_cache(maxsize=512)
+def _spec_of(packed: bytes) -> RunSpec:
+    """Specs are frozen and never change: a library of hundreds of runs parses each of them once."""
+    return RunSpec.model_validate_json(rows.unpack(packed))
 
 
 def _run_of(row: RowMapping) -> RunRow:
