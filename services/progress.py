@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from services import runs
 from storage.run_store import RunRow
 
+_GROWING = re.compile(r"(?<![A-Za-z0-9.,+−-])[-+−]?\d[\d.,eE+-]*$|(?<=[\s:\[,(])[-+−.]+$")
 PACE_DAYS = 30  # recorded days whose mean duration is the pace: pauses and restarts do not count, a slower model does
 
 
@@ -72,8 +74,14 @@ def _silent(row: RunRow, now: datetime) -> float | None:
 
 
 def live(run_id: str) -> dict[str, Any]:
-    """The answer being written: ticker, day, purpose, text, thinking; empty if there is none."""
-    return runs.store().live(run_id)
+    """The answer being written: ticker, day, purpose, text, thinking; empty if there is none. A number shows once it is whole."""
+    found = runs.store().live(run_id)
+    return {key: settled(value) if key in ("text", "thinking") and isinstance(value, str) else value for key, value in found.items()}
+
+
+def settled(words: str) -> str:
+    """A growing text without the number at its end that may not be finished: 0.7 of what becomes 0.75 would be read as an answer."""
+    return _GROWING.sub("", words)
 
 
 def last_decisions(run_id: str, most: int = 5) -> pd.DataFrame:

@@ -72,7 +72,7 @@ def _restore(connection: Connection, run_key: int, ticker: str, number: int) -> 
 def _unmerge(connection: Connection, run_key: int, ticker: str, number: int) -> None:
     """The sources it was born with, and those merged in by events that are left."""
     born = connection.scalar(select(_memories.born).where(_this(run_key, ticker, number)))
-    body = connection.scalar(select(_days.body).where(_days.run_key == run_key, _days.ticker == ticker, _days.day == born))
+    body = connection.execute(select(_days.body).where(_days.run_key == run_key, _days.ticker == ticker, _days.day == born)).scalar_one()
     record = DayRecord.model_validate_json(rows.unpack(body))
     sources = next(event.memory.sources for event in record.thought.memory_events if event.memory and event.memory_id == number)
     this = and_(_events.run_key == run_key, _events.ticker == ticker, _events.memory_id == number, _events.kind == "merged")

@@ -19,6 +19,7 @@ EVERY_S, SLOWLY_S = 2, 10
 WIDE = 260  # pixels; a ticker and a day
 LONGEST_SHOWN = 6000  # characters of an answer that is being written
 ANSWER_HEIGHT = 230  # pixels; the box stays as it is while the text in it grows
+SMALL_HEIGHT = 130  # where several are watched at once
 PURPOSES = {
     "decide": "deciding",
     "study": "studying the move that followed",
@@ -114,6 +115,30 @@ def _strip(waiting: dict[str, tuple[str, str]]) -> None:
             page.link("monitor", "Watch it", icon="→", run=run)
 
 
+@st.fragment(run_every=EVERY_S)
+def side_by_side(states: dict[str, str]) -> None:
+    """Every run in progress at once, each with its answer as it is written; until one of them is no longer in its state."""
+    for run, state in states.items():
+        seen = progress.look(run)
+        if seen.state != state:
+            st.rerun()
+        view = queries.run(run)
+        with st.container(border=True, gap="small"):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(f"**{text.label(view.name, longest=60)}**", width="content")
+                cards.status(view.state)
+                st.badge(text.label(view.model_label), color="gray" if view.by_rules else "blue")
+                page.link("monitor", "Watch it alone", icon="→", run=run, watch="one")
+                controls(view, key=f"all_{run}")
+            st.progress(seen.share, text=text.label(WAITING.get(seen.asked) or f"{sentence(seen)} · {_activity(seen)}", longest=160))
+            answer(run, seen, height=SMALL_HEIGHT)
+
+
+def _activity(seen: Progress) -> str:
+    at = f"at work on {seen.ticker} {seen.day}, " if seen.day else ""
+    return f"{at}last activity {format.duration(seen.silent_s)} ago"
+
+
 # ------------------------------------------------------------------------------------------------------------- pieces
 
 
@@ -145,8 +170,8 @@ def tiles(seen: Progress) -> None:
             st.metric(label, value, help=help_, width=WIDE if len(value) > 11 else run_view.TILE)
 
 
-def answer(run: str, seen: Progress) -> None:
-    """The answer as it is being written, letter by letter."""
+def answer(run: str, seen: Progress, *, height: int = ANSWER_HEIGHT) -> None:
+    """The answer as it is being written, letter by letter; a number shows once it is whole."""
     found = progress.live(run) if seen.active else {}
     doing = PURPOSES.get(str(found.get("purpose")), "answering")
     if not found:
@@ -156,13 +181,13 @@ def answer(run: str, seen: Progress) -> None:
     st.markdown(f"**Being written** · {where}")
     if thinking := found.get("thinking"):
         text.plain("Thinking, which is not part of the answer:")
-        _growing(str(thinking))
-    _growing(str(found.get("text") or "…"))
+        _growing(str(thinking), height)
+    _growing(str(found.get("text") or "…"), height)
 
 
-def _growing(words: str) -> None:
+def _growing(words: str, height: int) -> None:
     """The end of a text that grows, in a box that stays where it is and follows the newest words."""
-    with st.container(height=ANSWER_HEIGHT, autoscroll=True, border=False):
+    with st.container(height=height, autoscroll=True, border=False):
         text.block(words[-LONGEST_SHOWN:])
 
 
@@ -219,3 +244,39 @@ def ended(view: RunView) -> None:
     if tail:
         st.markdown("**End of the worker's log**")
         text.block(tail, height=ANSWER_HEIGHT if tail.count("\n") > 8 else "content")
+
+
+def asked_again(view: RunView) -> None:
+    """The days that have no decision though they could have one, and the button that asks one of them again."""
+    missed = runs.undecided(view.id)
+    if missed.empty:
+        return
+    with st.container(border=True, gap="small"):
+        st.markdown(f"**{len(missed)} {'days have' if len(missed) != 1 else 'day has'} no decision**")
+        text.plain(
+            "The model gave no usable answer, so the position was left as it was. Such a day can be asked again, for instance once the "
+            "server is well: it and every later day are discarded and traded anew, and the run says so wherever it is listed. "
+            "A day that has a decision cannot be asked again: that would be choosing the result."
+        )
+        shown = missed.assign(day=missed["day"].astype(str), abstained=[text.clean(why, longest=300) for why in missed["abstained"]])
+        st.dataframe(
+            shown,
+            hide_index=True,
+            key="undecided_days",
+            height=min(215, 38 + 35 * len(shown)),
+            alt="Days without a decision",
+            column_config={"abstained": st.column_config.TextColumn("why", width="large")},
+        )
+        names = [f"{row.ticker} {row.day}" for row in missed.itertuples()]
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            chosen = st.selectbox("Ask again", names, key="_retry_day", width=240)
+            row = missed.iloc[names.index(chosen) if chosen in names else 0]
+            lost = runs.discarded_by_retry(view.id, row["day"])
+            with st.popover("Ask this day again…", icon=":material/replay:", key="_retry_open"):
+                text.plain(
+                    f"{lost} recorded {'days' if lost != 1 else 'day'} from {row['day']} on, of all tickers, will be discarded and traded anew."
+                )
+                if st.button("Discard them and go on from there", key="monitor_retry", type="primary"):
+                    with run_view.told():
+                        runs.retry(view.id, row["ticker"], row["day"])
+                    st.rerun()

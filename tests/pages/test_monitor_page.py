@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from agent.spec import Window
-from services import progress, runs
+from services import progress, queries, runs
 from services.settings import settings
 from tests.pages.conftest import small_spec
 
@@ -122,3 +122,51 @@ def test_time_left_is_the_pace_of_the_last_recorded_days_times_the_days_to_come(
     rows = runs.store().day_rows(run).tail(30)
     assert seen.pace_s == pytest.approx((rows["ms"] + rows["model_ms"]).mean() / 1000)
     assert seen.eta_s is None and seen.share == 1.0, "a finished run has no time left"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('{"confidence": 0.', '{"confidence": '),
+        ('{"confidence": 0.7', '{"confidence": '),
+        ('{"confidence": 0.75}', '{"confidence": 0.75}'),
+        ('"target": -', '"target": '),
+        ("in the third quarter, Q3", "in the third quarter, Q3"),
+        ("it rests on M12", "it rests on M12"),
+        ("up 3.5 %", "up 3.5 %"),
+        ("", ""),
+    ],
+)
+def test_a_number_shows_only_once_it_is_whole(written, shown):
+    assert progress.settled(written) == shown
+
+
+def test_several_runs_in_progress_are_watched_at_once_and_each_can_be_watched_alone(home, open_page):
+    made = [runs.create(small_spec(name)) for name in ("First", "Second", "Third")]
+    for run in made[:2]:
+        runs.store().claim(run, os.getpid())
+        runs.store().set_live(run, {"ticker": "DMAUR", "day": "2022-01-19", "purpose": "decide", "text": f"answer of {run}, 0.7"})
+    at = open_page("monitor")
+    assert {item.value for item in at.code} == {f"answer of {run}, " for run in made[:2]}
+    assert len(at.get("progress")) == 3 and not at.query_params.get("run")
+    assert {f"all_{run}_pause" for run in made[:2]} <= keys(at)
+    at = open_page("monitor", run=made[0])
+    assert [item.value for item in at.code] == [f"answer of {made[0]}, "]
+
+
+def test_a_day_without_a_decision_is_asked_again_by_a_click(home, open_page):
+    from tests.services.test_misbehaviour import DAYS, ran
+    from tests.stand_ins.ollama_server import Model, OllamaStandIn
+
+    with OllamaStandIn(models=[Model("qwen3:8b")], piece=400) as server:
+        run, status, _ = ran(server, None, "empty", "empty")
+        assert status == "failed"
+        at = open_page("monitor", run=run)
+        assert "1 day has no decision" in " ".join(item.value for item in at.markdown)
+        assert f"{DAYS - 1} recorded days from" in words(at)
+        click(at, "monitor_retry")
+        assert not at.exception
+        assert runs.wait(run, 120) == "done", runs.log_tail(run)
+    at = open_page("monitor", run=run)
+    assert "no decision" not in " ".join(item.value for item in at.markdown)
+    assert "1 day asked again" in queries.marks(queries.run(run))
