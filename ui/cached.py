@@ -7,11 +7,12 @@ from datetime import date
 import pandas as pd
 import streamlit as st
 
-from services import queries
+from services import memory_past, queries
+from services.memory_past import MemoryPast
 from services.queries import RunView
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@st.cache_data(max_entries=8, show_spinner=False)
 def _days(run: str, done: int, ticker: str) -> pd.DataFrame:
     return queries.days(run, ticker)
 
@@ -21,9 +22,9 @@ def _layer_counts(run: str, done: int, ticker: str) -> pd.DataFrame:
     return queries.layer_counts(run, ticker)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _memories(run: str, done: int, ticker: str, as_of: date) -> pd.DataFrame:
-    return queries.memories(run, ticker, as_of)
+@st.cache_resource(max_entries=4, show_spinner=False)  # not copied for each look: about 10 MB for ten thousand memories
+def _past(run: str, done: int, ticker: str) -> MemoryPast:
+    return memory_past.load(run, ticker)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -45,7 +46,13 @@ def layer_counts(view: RunView, ticker: str) -> pd.DataFrame:
 
 
 def memories(view: RunView, ticker: str, as_of: date) -> pd.DataFrame:
-    return _memories(view.id, view.done, ticker, as_of)
+    """As ``queries.memories``: the past is read once per ticker, a day of it takes milliseconds."""
+    return past(view, ticker).at(as_of)
+
+
+def past(view: RunView, ticker: str) -> MemoryPast:
+    """The whole past of a ticker's memories; shared by all who look, not to be changed."""
+    return _past(view.id, view.done, ticker)
 
 
 def equity(view: RunView, ticker: str) -> pd.DataFrame:

@@ -49,6 +49,7 @@ def expected_counts(days: int) -> dict[str, int]:
         "fills": sum(len(record.fills) for record, _ in made),
         "outcomes": sum(len(record.outcomes) for record, _ in made),
         "outbox": told,
+        "annotations": 0,
     }
 
 
