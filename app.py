@@ -26,6 +26,8 @@ navigation = st.navigation(
             st.Page("pages/overview.py", title="Overview", icon=":material/insights:"),
             st.Page("pages/days.py", title="Days", icon=":material/calendar_month:"),
             st.Page("pages/memory.py", title="Memory", icon=":material/neurology:"),
+            st.Page("pages/trades.py", title="Trades", icon=":material/candlestick_chart:"),
+            st.Page("pages/thread.py", title="Thread", icon=":material/timeline:"),
         ],
         "Across runs": [
             st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),

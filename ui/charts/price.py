@@ -24,11 +24,14 @@ def price(
     marks: Sequence[tuple[str, str]] = (),
     selected: str | None = None,
     currency: str = "",
+    trips: pd.DataFrame | None = None,
+    refused: pd.DataFrame | None = None,
 ) -> go.Figure:
     """Candles or a line, fills as triangles, waiting orders as open diamonds; a click anywhere on a day gives that day.
 
     ``bars``: day, open, high, low, close. ``fills``: day, shares (signed), price, commission. ``orders``: day, weight (share of equity).
-    ``selected`` is a day to point at. Prices are as traded, so a split shows as a step.
+    ``trips``: opened, closed (None while open), profit: the time of each is shaded along the bottom. ``refused``: day, status, reason of
+    orders that were rejected or cancelled. ``selected`` is a day to point at. Prices are as traded, so a split shows as a step.
     """
     bars = bars.dropna(subset=["close"]) if len(bars) else bars
     if bars.empty:
@@ -37,6 +40,10 @@ def price(
     fig = go.Figure()
     candles = len(bars) <= MOST_CANDLES
     _candles(fig, bars, dark, red_up) if candles else _line(fig, bars, dark)
+    if trips is not None and len(trips):
+        _trips(fig, trips, bars, dark, red_up)
+    if refused is not None and len(refused):
+        _refused(fig, refused, bars, dark)
     if orders is not None and len(orders):
         _orders(fig, orders, bars, dark)
     if fills is not None and len(fills):
@@ -135,6 +142,42 @@ def _orders(fig: go.Figure, orders: pd.DataFrame, bars: pd.DataFrame, dark: bool
         unselected={"marker": {"opacity": 1}},
         customdata=[list(row) for row in rows],
         hovertemplate="%{customdata[0]}<br>waiting: target %{customdata[1]:.0%} of equity at the next open<extra></extra>",
+    )
+
+
+def _trips(fig: go.Figure, trips: pd.DataFrame, bars: pd.DataFrame, dark: bool, red_up: bool) -> None:
+    """The time of each trip as a tinted strip and a bar at its foot: full where it made money, hatched by dashes where it lost."""
+    up, down = theme.rising_falling(dark, red_up=red_up)
+    shown = iso(bars["day"])
+    for opened, closed, profit in zip(trips["opened"], trips["closed"], trips["profit"]):
+        start, end = str(opened)[:10], str(closed)[:10] if pd.notna(closed) else shown[-1]
+        if end < shown[0] or start > shown[-1]:
+            continue
+        span = {"x0": max(start, shown[0]), "x1": min(end, shown[-1]), "xref": "x", "yref": "paper"}
+        colour = up if profit >= 0 else down
+        fig.add_shape(type="rect", y0=0, y1=1, fillcolor=theme.fade(colour, 0.07), line={"width": 0}, layer="below", **span)
+        fig.add_shape(type="line", y0=0, y1=0, line={"color": colour, "width": 5, "dash": "solid" if profit >= 0 else "dot"}, **span)
+
+
+def _refused(fig: go.Figure, refused: pd.DataFrame, bars: pd.DataFrame, dark: bool) -> None:
+    colours = theme.palette(dark)
+    closes = dict(zip(iso(bars["day"]), bars["close"]))
+    rows = [
+        (day, inert(status), inert(reason, longest=120))
+        for day, status, reason in zip(iso(refused["day"]), refused["status"], refused["reason"])
+        if day in closes
+    ]
+    if not rows:
+        return
+    fig.add_scatter(
+        x=[row[0] for row in rows],
+        y=[closes[row[0]] for row in rows],
+        mode="markers",
+        name="order not filled",
+        marker={"symbol": "x-thin", "size": 10, "color": colours.text, "line": {"color": colours.text, "width": 2}},
+        unselected={"marker": {"opacity": 1}},
+        customdata=[list(row) for row in rows],
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}: %{customdata[2]}<extra></extra>",
     )
 
 
