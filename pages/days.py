@@ -39,7 +39,6 @@ def listing(view: queries.RunView, ticker: str) -> None:
 def one_day(view: queries.RunView, ticker: str) -> None:
     """The trace of the day in the URL."""
     days = cached.days(view, ticker)
-    page.link("days", "All days", icon="↩", run=view.id, ticker=ticker, **day_table.kept())
     day = pickers.day(list(days["day"]), marks=day_trace.marks(days))
     if day is not None:
         day_trace.show(view, queries.record(view.id, ticker, day))

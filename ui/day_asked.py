@@ -11,9 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from agent.decision.prompt import CHARACTERS_PER_TOKEN
-from agent.evaluation import leaks
+from agent.evaluation import day_text, leaks
 from agent.records import DayRecord, LeftOut, ModelCall, Segment
-from ui import format, text
+from ui import day_links, format, pickers, text, url_state
 from ui.links import link
 from ui.masked import PLAIN, Wording
 
@@ -47,50 +47,61 @@ def last_decisive(calls: Sequence[ModelCall]) -> int:
     return places[-1] if places else len(calls) - 1
 
 
-def chosen(calls: Sequence[ModelCall], *, key: str, first: int | None = None) -> ModelCall:
-    """One of the day's calls: a row of buttons where there are several, a list where there are many."""
+def chosen(calls: Sequence[ModelCall], every: Sequence[ModelCall], *, step: str) -> ModelCall:
+    """One of ``calls``, a row of buttons where there are several and a list where there are many; the address holds which.
+
+    ``every``: all calls of the day, which give the names. Steps share the choice, so prompt, thought and answer are of one call.
+    """
     if len(calls) == 1:
         return calls[0]
-    labels = names(calls)
-    start = labels[last_decisive(calls) if first is None else first]
-    key = f"{key}_{hashlib.sha1('|'.join(labels).encode()).hexdigest()[:8]}"  # another day has other calls
+    shown, mark = dict(zip(map(id, every), names(every), strict=True)), dict(zip(map(id, every), day_text.call_names(every), strict=True))
+    asked = pickers.read("call")
+    found = next((call for call in calls if mark[id(call)] == asked), calls[last_decisive(calls)])
+    labels = [shown[id(call)] for call in calls]
+    key = f"_call_{step}_{hashlib.sha1('|'.join(labels).encode()).hexdigest()[:8]}"  # another day has other calls
+    st.session_state[key] = shown[id(found)]
+
+    def changed() -> None:
+        st.query_params["call"] = mark[id(calls[labels.index(st.session_state[key])])]
+
     if len(calls) > ROW_OF_BUTTONS:
-        picked = st.selectbox("Call", labels, index=labels.index(start), key=key, label_visibility="collapsed")
+        st.selectbox("Call", labels, key=key, on_change=changed, label_visibility="collapsed")
     else:
-        picked = st.segmented_control("Call", labels, default=start, required=True, key=key, label_visibility="collapsed")
-    return calls[labels.index(picked)] if picked in labels else calls[labels.index(start)]
+        st.segmented_control("Call", labels, required=True, key=key, on_change=changed, label_visibility="collapsed")
+    return found
 
 
 # -------------------------------------------------------------------------------------------------------------- the prompt
 
 
+PROMPTS = {"segments": "By segments", "rendered": "Rendered", "raw": "Raw"}
+ANSWERS = {"rendered": "Rendered", "json": "JSON", "raw": "Raw"}
+
+
 def asked(record: DayRecord, *, run: str, wording: Wording = PLAIN) -> None:
     """The prompt: how its answer was bound, by segments with size and age, as it was sent, what was cut from it and left out of it."""
     calls, thought = record.thought.calls, record.thought
-    call = chosen(calls, key="_asked_call")
+    call = chosen(calls, calls, step="asked")
     segments = of_call(call, thought.segments)
     if call.cut_to is not None:
         _cut(call, segments, calls)
     with st.container(horizontal=True, gap="small"):
         for fact, colour in _bound_facts(call, main_model(calls)):
             st.badge(fact, color=colour)
-    views = ["Segments", "System text", "User text"] if segments else ["System text", "User text"]
-    view = st.segmented_control(
-        "View", views, default=views[0], required=True, key=f"_asked_view_{len(views)}", label_visibility="collapsed"
-    )
+    view = url_state.choice("prompt", list(PROMPTS) if segments else ["raw"], label="The prompt", shown=PROMPTS)
     st.caption(_asked_facts(call))
-    if view == "Segments":
-        _segments(segments, record.observation.cutoff, wording)
+    if view == "segments":
+        _segments(segments, record, run, wording)
+    elif view == "rendered":
+        _rendered_prompt(segments, record, wording)
     else:
-        text.block(wording.say(call.system if view == "System text" else call.user), height=420)
+        for name, words in (("System text", call.system), ("User text", call.user)):
+            st.caption(f"{name}, letter by letter as it was sent" if not wording.translated else name)
+            text.block(wording.say(words), height=_height(words))
     _left_out([item for item in thought.left_out if item.purpose == call.purpose], record, run)
 
 
-def of_call(call: ModelCall, segments: Sequence[Segment]) -> list[Segment]:
-    """The segments that the call was made of: of its purpose, and found in its text where a purpose was asked about several times."""
-    mine = [segment for segment in segments if segment.purpose == call.purpose]
-    found = [segment for segment in mine if segment.text in (call.system if segment.role == "system" else call.user)]
-    return found or mine
+of_call = day_text.segments_of
 
 
 def lost(call: ModelCall, segments: Sequence[Segment]) -> list[str]:
@@ -179,8 +190,9 @@ def _left_out(items: Sequence[LeftOut], record: DayRecord, run: str) -> None:
                 text.plain(item.reason, longest=300)
 
 
-def _segments(segments: Sequence[Segment], cutoff: datetime, wording: Wording) -> None:
-    total = sum(segment.tokens for segment in segments) or 1
+def _segments(segments: Sequence[Segment], record: DayRecord, run: str, wording: Wording) -> None:
+    """The table of segments; a ticked row shows its text below, and the address says which."""
+    total, cutoff = sum(segment.tokens for segment in segments) or 1, record.observation.cutoff
     rows = [
         {
             "segment": text.clean(segment.name, longest=80),
@@ -193,10 +205,19 @@ def _segments(segments: Sequence[Segment], cutoff: datetime, wording: Wording) -
         }
         for segment in segments
     ]
+
+    def ticked() -> None:
+        chosen_rows = st.session_state["_segments"]["selection"]["rows"]
+        st.query_params.pop("seg", None)
+        if chosen_rows:
+            st.query_params["seg"] = text.clean(segments[chosen_rows[0]].name, longest=80)
+
     st.dataframe(
         pd.DataFrame(rows).astype({"known": "datetime64[ns, UTC]"}) if rows else pd.DataFrame(),
         hide_index=True,
         key="_segments",
+        on_select=ticked,
+        selection_mode="single-row",
         height=min(460, 38 + 35 * len(rows)),
         placeholder="",
         alt="Segments of the prompt with their share of tokens and age",
@@ -204,7 +225,9 @@ def _segments(segments: Sequence[Segment], cutoff: datetime, wording: Wording) -
             "segment": st.column_config.TextColumn("Segment", width=170),
             "role": st.column_config.TextColumn("Role", width=70),
             "tokens": st.column_config.NumberColumn("Tokens", width=70, help="Estimated from the number of characters."),
-            "share": st.column_config.ProgressColumn("Share", format="percent", min_value=0.0, max_value=1.0, width=110),
+            "share": st.column_config.ProgressColumn(
+                "Share", format="percent", min_value=0.0, max_value=1.0, width=110, help="Of the tokens of all segments."
+            ),
             "age": st.column_config.TextColumn(
                 "Age",
                 width=95,
@@ -221,6 +244,28 @@ def _segments(segments: Sequence[Segment], cutoff: datetime, wording: Wording) -
             "begins": st.column_config.TextColumn("Begins", width=480),
         },
     )
+    wanted = pickers.read("seg")
+    read = next((segment for segment in segments if text.clean(segment.name, longest=80) == wanted), None)
+    if read is None:
+        st.caption("Tick a row to read the segment.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(f"Segment {text.label(read.name)}, {len(read.text):,} characters", width="content")
+        if read.memory_id is not None:
+            number = read.memory_id
+            link("memory", f"Memory {number}", icon="→", run=run, ticker=record.ticker, day=record.day, mem=number)
+            day_links.thread(run, record.ticker, mem=number)
+    text.block(wording.say(read.text), height=_height(read.text))
+
+
+def _rendered_prompt(segments: Sequence[Segment], record: DayRecord, wording: Wording) -> None:
+    """The prompt as running text, piece after piece in the order it was sent, each with its size and age."""
+    total = sum(segment.tokens for segment in segments) or 1
+    with st.container(border=True, gap="small"):
+        for segment in segments:
+            size = f"{segment.tokens:,} tokens, {segment.tokens / total:.0%}"
+            st.caption(f"**{text.label(segment.name)}** · {segment.role} · {size} · {_age(segment, record.observation.cutoff)}")
+            text.plain(wording.say(segment.text))
 
 
 def _age(segment: Segment, cutoff: datetime) -> str:
@@ -234,23 +279,18 @@ def _age(segment: Segment, cutoff: datetime) -> str:
 def thinking(calls: Sequence[ModelCall], *, wording: Wording = PLAIN) -> None:
     """The model's own reasoning, where the backend hands it over apart from the answer."""
     thoughts = [call for call in calls if call.completion and call.completion.thinking]
-    call = chosen(thoughts, key="_thought_call")
+    call = chosen(thoughts, calls, step="thinking")
     text.block(wording.say(call.completion.thinking) if call.completion else "", height=420)
 
 
 def answered(calls: Sequence[ModelCall], *, wording: Wording = PLAIN) -> None:
-    """The answer parsed and raw, how the backend describes the call, and why an answer could not be used."""
-    call = chosen(calls, key="_answered_call")
+    """The answer to read, as JSON and raw, how the backend describes the call, and what became of every attempt at it."""
+    call = chosen(calls, calls, step="answered")
     with st.container(horizontal=True, gap="small"):
-        st.badge(names(calls)[list(calls).index(call)], color="gray")
+        st.badge(names(calls)[_place(calls, call)], color="gray")
         for fact, colour in _call_facts(call):
             st.badge(text.label(fact), color=colour)
-    if call.error:
-        with st.container(border=True, gap="xsmall"):
-            st.badge("This answer could not be used", color="red", icon="✖️")
-            text.plain(wording.say(call.error), longest=2000)
-            again = any(other.purpose == call.purpose and other.attempt > call.attempt for other in calls)
-            text.plain("The model was asked once more, with this error." if again else "It was not asked again: there is no decision.")
+    _attempts(call, calls, wording)
     if call.completion is None:
         text.plain("There is no answer: the call failed before one arrived.")
         return
@@ -259,13 +299,80 @@ def answered(calls: Sequence[ModelCall], *, wording: Wording = PLAIN) -> None:
         text.plain("The answer is not JSON; this is every character of it:")
         text.block(said or "(empty)", height=_height(said))
         return
-    view = st.segmented_control(
-        "View", ["Parsed", "Raw"], default="Parsed", required=True, key="_answer_view", label_visibility="collapsed"
-    )
-    if view == "Raw":
+    view = url_state.choice("answer", list(ANSWERS), label="The answer", shown=ANSWERS)
+    if view == "raw":
         text.block(said, height=_height(said))
-    else:
+    elif view == "json":
         text.block(json.dumps(_told(parsed, wording), indent=2, ensure_ascii=False), height=420)
+    else:
+        with st.container(border=True, gap="xsmall"):
+            text.plain("\n".join(readable(_told(parsed, wording))))
+
+
+def readable(value: object, *, depth: int = 0) -> list[str]:
+    """JSON as lines a person reads: one per field, lists and nested objects indented below their name. Nothing is left out."""
+    pad = "    " * depth
+    if isinstance(value, dict):
+        lines: list[str] = []
+        for key, item in value.items():
+            flat = _flat(item)
+            lines += [f"{pad}{key}: {flat}"] if flat is not None else [f"{pad}{key}:", *readable(item, depth=depth + 1)]
+        return lines or [f"{pad}(empty)"]
+    if isinstance(value, list):
+        lines = []
+        for item in value:
+            below = readable(item, depth=depth + 1)
+            lines += [f"{pad}– {below[0].strip()}", *below[1:]] if below else []
+        return lines or [f"{pad}(none)"]
+    return [f"{pad}{_flat(value)}"]
+
+
+def _flat(value: object) -> str | None:
+    """A value that fits on the line of its name; None for what needs lines of its own."""
+    if isinstance(value, dict):
+        simple = all(not isinstance(item, (dict, list)) for item in value.values())
+        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items()) or "(empty)" if simple and len(value) <= 4 else None
+    if isinstance(value, list):
+        return (
+            ", ".join(str(_flat(item)) for item in value) or "none" if not any(isinstance(item, (dict, list)) for item in value) else None
+        )
+    return "not given" if value is None else "yes" if value is True else "no" if value is False else str(value)
+
+
+def _place(calls: Sequence[ModelCall], call: ModelCall) -> int:
+    return next(place for place, other in enumerate(calls) if other is call)
+
+
+def _attempts(call: ModelCall, calls: Sequence[ModelCall], wording: Wording) -> None:
+    """Whether the answer kept to its form, for every attempt at the same question: valid, or what was wrong and what was done."""
+    marks = day_text.call_names(calls)
+    question = marks[_place(calls, call)].split(".")[0]
+    tries = [other for mark, other in zip(marks, calls, strict=True) if mark.split(".")[0] == question]
+    with st.container(border=True, gap="xsmall"):
+        for place, attempt in enumerate(tries):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                good = not attempt.error and attempt.completion is not None
+                st.badge("✓ valid" if good else "✗ This answer could not be used", color="green" if good else "red")
+                shown = " (shown below)" if attempt is call and len(tries) > 1 else ""
+                st.caption(f"attempt {attempt.attempt}{shown}: {_effort(attempt)}", width="content")
+            if attempt.error:
+                text.plain(wording.say(attempt.error), longest=2000)
+                last = place == len(tries) - 1
+                text.plain(
+                    "It was not asked again: there is no decision."
+                    if last and attempt.purpose == "decide"
+                    else "It was not asked again."
+                    if last
+                    else "The model was asked once more, with this error."
+                )
+
+
+def _effort(call: ModelCall) -> str:
+    found = call.completion
+    parts = [format.duration(call.ms / 1000) if call.ms >= 1000 else f"{call.ms:.0f} ms"]
+    if found is not None and found.prompt_tokens is not None:
+        parts.append(f"{found.prompt_tokens:,} tokens in, {found.answer_tokens or 0:,} out")
+    return ", ".join(parts)
 
 
 def _height(said: str) -> int | str:

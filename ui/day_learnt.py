@@ -9,13 +9,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from agent.records import DayRecord, Observation, Reason
+from agent.records import DayRecord
 from services.queries import RunView
-from ui import cards, format, run_view, text
+from ui import cards, day_links, day_reasons, format, run_view, text
 from ui.links import go, link
 
-FACTS = {"P": "prices", "S": "the position", "G": "fundamentals"}
-NEWS_SHOWN = 12  # the prompt numbers the newest twelve items, as agent/strategies/memory_agent.py does
 VERDICTS = {1: ("✓ right", "green"), -1: ("✗ wrong", "red"), 0: ("≈ inside the costs", "gray")}
 EVENTS = {
     "remembered": "+ remembered",
@@ -28,8 +26,8 @@ EVENTS = {
 }
 
 
-def decided(view: RunView, record: DayRecord, titles: Mapping[int, str]) -> None:
-    """The verdict, its odds, and the reasons on both sides with what each rests on."""
+def decided(view: RunView, record: DayRecord, titles: Mapping[int, str], credit: Mapping[int, float]) -> None:
+    """The verdict, its odds, and the reasons on both sides with what each rests on. ``credit``: memory id to what it was given for it."""
     decision = record.thought.decision
     if decision is None:
         text.plain("This strategy leaves no decision record for the day.")
@@ -47,25 +45,7 @@ def decided(view: RunView, record: DayRecord, titles: Mapping[int, str]) -> None
             st.badge(f"horizon {decision.horizon_sessions} sessions", color="gray")
         if decision.stop_loss_pct:
             st.badge(f"stop {format.percent(decision.stop_loss_pct)}, target {format.percent(decision.take_profit_pct)}", color="gray")
-    sides = [[_named(reason, record.observation) for reason in side] for side in (decision.reasons_for, decision.reasons_against)]
-    cards.reasons(*sides, titles=titles, run=view.id, ticker=record.ticker, day=record.day)
-
-
-def _named(reason: Reason, seen: Observation) -> Reason:
-    """The reason with its fact labels (N1, F2, P) spelt out."""
-    return reason.model_copy(update={"facts": tuple(_fact(label, seen) for label in reason.facts)})
-
-
-def _fact(label: str, seen: Observation) -> str:
-    kind, number = label[:1], label[1:]
-    items: list[str] = []
-    if kind == "N":
-        items = [item.title for item in seen.news[-NEWS_SHOWN:]]
-    elif kind == "F":
-        items = [f"{item.form} {item.section}" for item in seen.filings]
-    if number.isdigit() and 1 <= int(number) <= len(items):
-        return f"{label} {items[int(number) - 1]}"
-    return FACTS.get(label, label)
+    day_reasons.sides(record, titles, credit, run=view.id)
 
 
 def studied(record: DayRecord, titles: Mapping[int, str], *, run: str) -> None:
@@ -87,7 +67,10 @@ def studied(record: DayRecord, titles: Mapping[int, str], *, run: str) -> None:
             if not ids:
                 text.plain("No memory was named.")
             for number in ids:
-                link("memory", f"Memory {number} – {titles.get(number, '')}", run=run, ticker=record.ticker, day=record.day, mem=number)
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    name = f"Memory {number} – {titles.get(number, '')}"
+                    link("memory", name, run=run, ticker=record.ticker, day=record.day, mem=number)
+                    day_links.thread(run, record.ticker, mem=number)
 
 
 def traded(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from ui import cards, draw, format, text, theme
+from ui import cards, day_links, draw, format, text, theme
 from ui.charts.bars import legend, score_bar
 from ui.links import link
 
@@ -25,6 +25,7 @@ def recalled(recalls: pd.DataFrame, *, query: str, run: str, ticker: str, day: s
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption("Score is the sum of three parts, each 0 to 1:", width="content")
         st.image(legend(dark=draw.dark()))
+        st.caption("⇄ leads to the thread of a memory: where it came from, what it led to.", width="content")
     known = set(recalls["layer"])
     for name in [*(layer for layer in theme.LAYERS if layer in known), *sorted(known - set(theme.LAYERS))]:
         _layer(name, recalls[recalls["layer"] == name].sort_values("rank"), run=run, ticker=ticker, day=day)
@@ -48,7 +49,7 @@ def _layer(name: str, rows: pd.DataFrame, **keys: str) -> None:
 def _row(row: dict, **keys: str) -> None:
     """One memory on one line; its text opens beside it and is sent only then."""
     missed, number = bool(row["near_miss"]), int(row["memory_id"])
-    who, title, how = st.columns([2.1, 4.4, 4], vertical_alignment="center", gap="small")
+    who, title, how = st.columns([2, 3.7, 4.6], vertical_alignment="center", gap="small")
     with who, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if row["cited"]:
             st.badge("★ cited", color="green", width=ROOM)
@@ -60,11 +61,13 @@ def _row(row: dict, **keys: str) -> None:
             st.caption(text.label(row["title"] or "untitled", longest=110))
         else:
             text.plain(row["title"] or "untitled", longest=110)
-    with how, st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with how, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.image(score_bar(row["similarity"], row["recency"], row["importance"], dark=draw.dark(), faded=missed), width=BAR)
         text.plain(format.number(row["score"]), width="content")
         opened = st.popover("Text", type="tertiary", key=f"_read_{row['layer']}_{number}", on_change="rerun")
+        day_links.thread(keys["run"], keys["ticker"], label="", mem=number)
     if opened.open:
         with opened:
             st.caption(f"Memory {number} · {cards.KINDS.get(row['kind'], 'memory')} · {row['event_time']:%Y-%m-%d}")
+            day_links.thread(keys["run"], keys["ticker"], label=f"Thread of memory {number}", mem=number)
             text.plain(row["text"], longest=4000)

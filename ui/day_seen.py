@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import pandas as pd
 import streamlit as st
 
 from agent.decision.prompt import figure_value
 from agent.records import DayRecord, Figure, Filing, News, Observation, PriceState
-from ui import format, text
+from ui import day_links, day_reasons, format, pickers, text
+from ui.links import link
 
 FIRST_NEWS = 8
 
 
-def observed(record: DayRecord) -> None:
-    """Prices, indicators, position, character, fundamentals, news and filings of the day."""
-    seen = record.observation
+@dataclass(frozen=True)
+class _Ways:
+    """What can be said beside an item: its label in the prompt, whether the decision rests on it, the memory made of it, its thread."""
+
+    record: DayRecord
+    run: str
+    labels: Mapping[str, str]
+    cited: set[str]
+    memories: Mapping[str, int]
+
+    def beside(self, item: str) -> None:
+        label = self.labels.get(item)
+        if label in self.cited:
+            st.badge("★ cited", color="green", help="A reason of the decision rests on it.")
+        if label:
+            st.badge(label, color="gray", help="Its label in the prompt.")
+        if (number := self.memories.get(item)) is not None:
+            link("memory", f"Memory {number}", run=self.run, ticker=self.record.ticker, day=self.record.day, mem=number)
+        day_links.thread(self.run, self.record.ticker, src=item)
+
+
+def _ways(record: DayRecord, run: str) -> _Ways:
+    made: dict[str, int] = {}
+    for event in record.thought.memory_events:
+        sources = (event.memory.document_id, *event.memory.sources) if event.memory else (event.source,)
+        for source in sources if event.kind in ("remembered", "merged") else ():
+            made.setdefault(source, event.memory_id)
+    return _Ways(record, run, day_reasons.labels(record.observation), day_reasons.cited_labels(record), made)
+
+
+def observed(record: DayRecord, *, run: str) -> None:
+    """Prices, indicators, position, character, fundamentals, news and filings of the day; each text with the way to its memory."""
+    seen, ways = record.observation, _ways(record, run)
+    if named := [words for label, words in day_reasons.FACTS.items() if label in ways.cited]:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge("★ cited", color="green", help="A reason of the decision rests on it.")
+            st.caption(", ".join(named), width="content")
     _prices(seen)
     _position(record)
     _watermark(seen)
     _fundamentals(seen.fundamentals)
-    _news(seen.news, unsourced="news" in seen.unsourced)
-    _filings(seen.filings, unsourced="filings" in seen.unsourced)
+    _news(seen.news, ways, unsourced="news" in seen.unsourced)
+    _filings(seen.filings, ways, unsourced="filings" in seen.unsourced)
 
 
 def _prices(seen: Observation) -> None:
@@ -113,7 +151,7 @@ def _watermark(seen: Observation) -> None:
     st.caption(f"✓ Knowledge ends at the close, {seen.cutoff:%Y-%m-%d %H:%M} UTC; {newest}.")
 
 
-def _news(items: tuple[News, ...], *, unsourced: bool) -> None:
+def _news(items: tuple[News, ...], ways: _Ways, *, unsourced: bool) -> None:
     if unsourced:
         text.plain(
             "No source of news covers the whole time since the last close: "
@@ -126,15 +164,17 @@ def _news(items: tuple[News, ...], *, unsourced: bool) -> None:
     st.markdown(f"**News since the last close** · {len(items)}")
     more = len(items) > FIRST_NEWS and st.toggle(f"Show all {len(items)}", key="_all_news")
     with st.container(border=True, gap="small"):
-        for item in items if more else items[-FIRST_NEWS:]:
+        for item in items if more else [item for item in items if item in items[-FIRST_NEWS:] or ways.labels.get(item.id) in ways.cited]:
             times = f"published {item.published_at:%Y-%m-%d %H:%M}, readable {item.available_at:%Y-%m-%d %H:%M} UTC"
             with st.container(gap="xxsmall"):
-                st.caption(text.label(f"{item.publisher or 'unknown publisher'} · {times}", longest=200))
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    st.caption(text.label(f"{item.publisher or 'unknown publisher'} · {times}", longest=200), width="content")
+                    ways.beside(item.id)
                 same = item.summary.strip() == item.title.strip()
                 text.plain(item.title if same or not item.summary.strip() else f"{item.title}\n{item.summary}", longest=1500)
 
 
-def _filings(items: tuple[Filing, ...], *, unsourced: bool) -> None:
+def _filings(items: tuple[Filing, ...], ways: _Ways, *, unsourced: bool) -> None:
     if unsourced:
         text.plain("No source of filings covers the whole time since the last close: a report may exist that is not listed.")
     if not items:
@@ -143,10 +183,21 @@ def _filings(items: tuple[Filing, ...], *, unsourced: bool) -> None:
     names = [
         f"{n}. {item.form} {item.section.replace('_', ' ')} ({item.period_end or 'period unknown'})" for n, item in enumerate(items, 1)
     ]
-    chosen = st.selectbox("Read a section", names, index=None, key="_filing", placeholder="Choose a section to read it as it was filed")
-    if chosen in names:
-        item = items[names.index(chosen)]
-        st.caption(
-            f"Accepted {item.accepted_at:%Y-%m-%d %H:%M} UTC, readable {item.available_at:%Y-%m-%d %H:%M} UTC, {len(item.text):,} characters"
-        )
+    ids = [item.id for item in items]
+    asked = pickers.read("filing")
+    st.session_state["_filing"] = names[ids.index(asked)] if asked in ids else None
+
+    def changed() -> None:
+        now = st.session_state["_filing"]
+        st.query_params.pop("filing", None)
+        if now in names:
+            st.query_params["filing"] = ids[names.index(now)]
+
+    st.selectbox("Read a section", names, key="_filing", on_change=changed, placeholder="Choose a section to read it as it was filed")
+    if asked in ids:
+        item = items[ids.index(asked)]
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            times = f"Accepted {item.accepted_at:%Y-%m-%d %H:%M} UTC, readable {item.available_at:%Y-%m-%d %H:%M} UTC"
+            st.caption(f"{times}, {len(item.text):,} characters", width="content")
+            ways.beside(item.id)
         text.block(item.text, height=360)

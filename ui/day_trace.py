@@ -1,4 +1,4 @@
-"""One day as a trace: nine steps on a timeline, each with its gist in the heading, its body drawn only while it is open.
+"""One day as a trace: ten steps on a timeline, each with its gist in the heading, its body drawn only while it is open.
 
 Which steps are open is part of the URL (``step=recalled~decision``), so a link to a step is simply the address.
 """
@@ -15,7 +15,24 @@ import streamlit as st
 from agent.records import DayRecord, Decision, ModelCall
 from services import queries
 from services.queries import RunView
-from ui import day_asked, day_learnt, day_recall, day_seen, format, masked, pickers, text, theme
+from ui import (
+    annotations,
+    day_asked,
+    day_copy,
+    day_credit,
+    day_find,
+    day_learnt,
+    day_links,
+    day_recall,
+    day_seen,
+    day_table,
+    format,
+    masked,
+    pickers,
+    text,
+    theme,
+)
+from ui.links import link
 
 FIRST_OPEN = ("decision", "outcome")
 NONE_OPEN = "none"
@@ -46,10 +63,23 @@ def _mark(row: Mapping[str, Any]) -> str:
 def show(view: RunView, record: DayRecord) -> None:
     """The whole trace of one day."""
     fate = queries.fate(view.id, record.ticker, record.day)
+    ways, finding = st.columns([3, 2], vertical_alignment="bottom")
+    with ways, st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        link("days", "All days", icon="↩", run=view.id, ticker=record.ticker, **day_table.kept())
+        day_links.thread(view.id, record.ticker, label="Thread of this day", day=record.day)
+        copying = st.container(width="content")
+    with finding:
+        words = day_find.field()
+    annotations.panel(view, ticker=record.ticker, day=record.day)
     for warning in (*record.warnings, *record.thought.warnings):
         text.plain(f"⚠ {warning}")
     calls = record.thought.calls
-    steps = _steps(view, record, fate, masked.wording(view, record.day) if calls else masked.PLAIN)
+    wording = masked.wording(view, record.day) if calls else masked.PLAIN
+    with copying:
+        day_copy.menu(record, fate, run=view.id, wording=wording)
+    if words:
+        day_find.results(record, words, run=view.id, wording=wording)
+    steps = _steps(view, record, fate, wording)
     opened = _opened([step.name for step in steps if step.body])
     for step in steps:
         _draw(step, step.name in opened, record, opened)
@@ -59,9 +89,10 @@ def _steps(view: RunView, record: DayRecord, fate: Mapping[str, Any], wording: m
     calls = record.thought.calls
     keys = {"run": view.id, "ticker": record.ticker}
     thoughts = sum(bool(call.completion and call.completion.thinking) for call in calls)
-    verdict = _study_step(view, record) if record.phase == "train" else _decision_step(view, record)
+    credit = day_credit.of_day(record, run=view.id)
+    verdict = _study_step(view, record) if record.phase == "train" else _decision_step(view, record, credit)
     return [
-        Step("observed", ":material/visibility:", _observed_gist(record), lambda: day_seen.observed(record)),
+        Step("observed", ":material/visibility:", _observed_gist(record), lambda: day_seen.observed(record, run=view.id)),
         Step("recalled", ":material/neurology:", _recalled_gist(record), lambda: _recalled(record, **keys)),
         Step(
             "asked",
@@ -81,6 +112,7 @@ def _steps(view: RunView, record: DayRecord, fate: Mapping[str, Any], wording: m
         verdict,
         Step("order", ":material/swap_vert:", _order_gist(record, fate), lambda: day_learnt.traded(record, fate, run=view.id)),
         Step("outcome", ":material/flag:", _outcome_gist(record, fate), lambda: day_learnt.outcome(record, fate, run=view.id)),
+        Step("credit", ":material/balance:", day_credit.gist(credit), lambda: _credited(record, credit, **keys)),
         Step("memory", ":material/edit_note:", _memory_gist(record), lambda: _changes(record, **keys)),
     ]
 
@@ -102,6 +134,7 @@ def _draw(step: Step, is_open: bool, record: DayRecord, opened: Iterable[str]) -
     with place:
         if is_open:
             step.body()
+            day_links.step(step.name, "Link to this step", icon=":material/link:")
         else:
             st.caption("…")  # a step without any content cannot be opened
 
@@ -125,12 +158,17 @@ def _changes(record: DayRecord, *, run: str, ticker: str) -> None:
     day_learnt.memory_changes(record, queries.day_events(run, ticker, record.day), run=run)
 
 
-def _decision_step(view: RunView, record: DayRecord) -> Step:
+def _credited(record: DayRecord, credit: day_credit.Credit, *, run: str, ticker: str) -> None:
+    day_credit.shown(record, credit, queries.titles(run, ticker, set(credit.stances)), run=run)
+
+
+def _decision_step(view: RunView, record: DayRecord, credit: day_credit.Credit) -> Step:
     decision = record.thought.decision
     named = {number for reason in (*decision.reasons_for, *decision.reasons_against) for number in reason.memories} if decision else set()
 
     def body() -> None:
-        day_learnt.decided(view, record, queries.titles(view.id, record.ticker, named))
+        given = {int(row.memory_id): float(row.delta) for row in credit.events.itertuples()}
+        day_learnt.decided(view, record, queries.titles(view.id, record.ticker, named), given)
 
     return Step("decision", ":material/gavel:", _decision_gist(decision), body)
 

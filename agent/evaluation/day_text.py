@@ -49,10 +49,11 @@ def _as_it_is(words: str) -> str:
 
 def passages(record: DayRecord, memories: Mapping[int, Memory], *, say: Callable[[str], str] = _as_it_is) -> list[Passage]:
     """All texts of a day in the order of the trace. ``say`` turns prompts, thoughts and answers into the words that are shown."""
+    calls = record.thought.calls
     return [
         *_observed(record),
         *_recalled(record, memories),
-        *(part for place, call in enumerate(record.thought.calls, 1) for part in _asked(place, call, record.thought.segments, say)),
+        *(part for name, call in zip(call_names(calls), calls, strict=True) for part in _asked(name, call, record.thought.segments, say)),
         *_decided(record),
         *_traded(record),
         *_learnt(record),
@@ -93,6 +94,18 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
+def call_names(calls: Sequence[ModelCall]) -> list[str]:
+    """A short name per call that means the same on every day: decide, decide.2 (second attempt), digest-3 (third text digested)."""
+    seen: dict[str, int] = {}
+    found = []
+    for call in calls:
+        if call.attempt == 1 or call.purpose not in seen:
+            seen[call.purpose] = seen.get(call.purpose, 0) + 1
+        number = seen[call.purpose]
+        found.append(f"{call.purpose}{f'-{number}' if number > 1 else ''}{f'.{call.attempt}' if call.attempt > 1 else ''}")
+    return found
+
+
 def segments_of(call: ModelCall, segments: Sequence[Segment]) -> list[Segment]:
     """The segments a call was made of: of its purpose, and found in its text where a purpose was asked about several times."""
     mine = [segment for segment in segments if segment.purpose == call.purpose]
@@ -124,8 +137,8 @@ def _recalled(record: DayRecord, memories: Mapping[int, Memory]) -> Iterator[Pas
             yield Passage("recalled", f"memory {memory.id}, {recall.layer}{missed}", _joined(memory.title, memory.text, memory.publisher))
 
 
-def _asked(place: int, call: ModelCall, segments: Sequence[Segment], say: Callable[[str], str]) -> Iterator[Passage]:
-    name, keys = f"{call.purpose}{f', attempt {call.attempt}' if call.attempt > 1 else ''}", {"call": str(place)}
+def _asked(mark: str, call: ModelCall, segments: Sequence[Segment], say: Callable[[str], str]) -> Iterator[Passage]:
+    name, keys = f"{call.purpose}{f', attempt {call.attempt}' if call.attempt > 1 else ''}", {"call": mark}
     mine = segments_of(call, segments)
     if mine and all(part.text in (call.system if part.role == "system" else call.user) for part in mine) and call.attempt == 1:
         for part in mine:
