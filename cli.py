@@ -19,6 +19,7 @@ from commands.data import app as market
 from commands.data import parts
 from commands.models import app as shelf
 from commands.prompts import app as wording
+from commands.report import report
 from commands.words import Json, emit, say, spoken
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: small products on a busy machine are several times slower on two threads
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.add_typer(market, name="data")
 app.add_typer(wording, name="prompts")
 app.add_typer(shelf, name="models")
+app.command()(report)
 
 
 # --------------------------------------------------------------------------------------------------------------------- run
@@ -377,6 +379,33 @@ def export(
         say(f"written to {out}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
         if as_json:
             emit({"out": str(out), "rows": counts})
+
+
+@app.command("import")
+def take_in(
+    path: Annotated[Path, typer.Argument(help="Folder or zip of an export.")],
+    name: Annotated[str | None, typer.Option(help="Another name for the library.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take a run in that was exported here or on another machine."""
+    with spoken():
+        from tqdm import tqdm
+
+        from services import imports, queries
+
+        with tqdm(unit="day", file=sys.stderr, mininterval=0.2 if sys.stderr.isatty() else 15, disable=None) as bar:
+
+            def read(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            found = imports.load(path, name=name, on_day=read)
+        say(f"already here as run {found.run}" if found.already else f"run {found.run}, {found.days} days")
+        for note in found.notes:
+            say(f"  note: {note}")
+        if as_json:
+            emit({"run": found.run, "already": found.already, "days": found.days, "notes": found.notes})
+        _report(queries.run(found.run))
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from services import demo, queries, runs
-from ui import live, page, run_list, run_view
+from ui import bookmarks, live, page, run_import, run_list, run_view
 
 page.start("Runs", __file__)
 
@@ -13,6 +13,7 @@ with run_view.told():
         views = queries.views()
     if not views:
         run_list.nothing_yet()
+        run_import.place()
         st.stop()
     bundled = next((view for view in views if view.id == demo.existing()), None)
     if bundled and len(views) == 1:
@@ -29,3 +30,5 @@ with run_view.told():
     st.caption(f"{len(kept)} of {len(library)} runs. Tick a row to open, duplicate, export or delete that run.")
     if chosen:
         run_list.actions(chosen)
+    bookmarks.shelf()
+    run_import.place()

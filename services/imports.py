@@ -18,8 +18,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar, get_args
 
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -391,12 +392,23 @@ def _without_zone(value: Any, where: str = "") -> str:
     """The name of the first moment in a record that does not say its zone; empty if all do."""
     if isinstance(value, datetime):
         return where if value.tzinfo is None else ""
-    parts: Any = ()
     if isinstance(value, BaseModel):
-        parts = value.__dict__.items()
-    elif isinstance(value, (tuple, list)):
-        parts = ((where, item) for item in value)
-    return next((found for name, item in parts if (found := _without_zone(item, str(name)))), "")
+        return next((found for name in _moments(type(value)) if (found := _without_zone(getattr(value, name), name))), "")
+    if isinstance(value, tuple):
+        return next((found for item in value if (found := _without_zone(item, where))), "")
+    return ""
+
+
+@lru_cache
+def _moments(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The fields of a record in which a moment may stand, however deep; all others need not be looked at."""
+    return tuple(name for name, field in kind.model_fields.items() if _may_hold(field.annotation))
+
+
+def _may_hold(annotation: Any) -> bool:
+    if isinstance(annotation, type):
+        return annotation is datetime or (issubclass(annotation, BaseModel) and bool(_moments(annotation)))
+    return any(_may_hold(part) for part in get_args(annotation))
 
 
 def _digest(content: Any, record: DayRecord) -> None:

@@ -386,14 +386,19 @@ def requeue(run: str) -> None:
 
 def belongings(run: str) -> dict[str, int]:
     """What ``delete`` would remove, in words and counts."""
+    from services import annotations as written  # which stands on the run store of this module
+
     row, keeper = store().run(run), store()
-    vectors = settings().chroma / run
+    vectors, kinds = settings().chroma / run, [item.kind for item in written.of_run(run)]
     found = {
         "recorded days with prompts, answers and trades": row.sessions_done,
         "memories": sum(len(keeper.memory_rows(run, ticker)) for ticker in row.tickers),
         "memory events": sum(len(keeper.event_rows(run, ticker)) for ticker in row.tickers),
         "files of the vector index": sum(path.is_file() for path in vectors.rglob("*")) if vectors.exists() else 0,
         "lines of the worker's log": len(log_tail(run, 10_000_000).splitlines()),
+        "notes": kinds.count("note"),
+        "tags": kinds.count("tag"),
+        "bookmarks": kinds.count("bookmark"),
     }
     return {what: count for what, count in found.items() if count}
 

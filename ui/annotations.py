@@ -21,9 +21,14 @@ SUGGESTED = 8  # tags in use elsewhere that are offered as buttons
 WHAT = {"note": "Note", "tag": "Tag", "bookmark": "Bookmark"}
 
 
-def panel(view: RunView, *, ticker: str = "", day: date | None = None, memory: int | None = None) -> None:
-    """Bookmark star, tags and notes of a run (no ticker), a day (ticker and day) or a memory (ticker and memory)."""
-    _panel(written.place(view.id, ticker, day=day, memory=memory))
+def panel(view: RunView, *, ticker: str = "", day: date | None = None, memory: int | None = None, listed: bool = False) -> None:
+    """Bookmark star, tags and notes of a run (no ticker), a day (ticker and day) or a memory (ticker and memory).
+
+    ``listed``: the page around it lists tags or bookmarks too, so it is drawn again after a change.
+    """
+    where = written.place(view.id, ticker, day=day, memory=memory)
+    st.session_state[f"_listed_{_name(where)}"] = listed
+    _panel(where)
 
 
 @st.fragment
@@ -44,6 +49,8 @@ def _panel(where: Place) -> None:
             _notes(found, name)
         _last_note(found)
         _after(name)
+    if st.session_state.pop(f"_changed_{name}", False) and st.session_state.get(f"_listed_{name}"):
+        st.rerun()
 
 
 def _name(where: Place) -> str:
@@ -182,6 +189,7 @@ def _tried(name: str, action: Callable[[], object]) -> bool:
         st.session_state[f"_wrong_{name}"] = error
         return False
     st.session_state.pop(f"_wrong_{name}", None)
+    st.session_state[f"_changed_{name}"] = True
     return True
 
 

@@ -13,14 +13,17 @@ import pandas as pd
 import streamlit as st
 
 from agent.errors import RecollectError
+from services import annotations as written
 from services import archive, demo, exports, queries, runs
 from services.queries import RunView
-from ui import cards, format, live, page, pickers, run_view, text, theme, url_state
+from ui import annotations, cards, format, live, page, pickers, run_view, text, theme, url_state
 
 ROW, HEAD, MOST_ROWS = 35, 38, 14  # pixels, pixels, rows before the table scrolls
 COLUMNS = (
     "status",
     "name",
+    "tags",
+    "notes",
     "return",
     "marks",
     "benchmark",
@@ -34,6 +37,7 @@ COLUMNS = (
     "seed",
     "created",
 )
+MARKED = {"bookmarked": "★ bookmarked", "noted": "✎ with notes"}  # the run, or one of its days or memories
 COVERAGE_HELP = "Share of test days with a price that the model itself decided; by rules where no model was asked, see Marks."
 
 
@@ -43,7 +47,28 @@ def filtered(frame: pd.DataFrame) -> pd.DataFrame:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = url_state.words("find", label="Find", placeholder="name, ticker, model or run id")
         chosen = url_state.several("status", statuses, label="Status") if len(statuses) > 1 else []
-    return queries.matching(frame, words, chosen)
+        kept = _written(frame)
+        tags = sorted({tag for tags in kept["tags"] for tag in tags}, key=str.casefold)
+        wanted = url_state.several("tag", tags, label="Tags") if tags else []
+        marks = [mark for mark in MARKED if kept[mark].any()]
+        marked = url_state.several("kept", marks, label="Written beside", shown=MARKED) if marks else []
+    for mark in marked:
+        kept = kept[kept[mark]]
+    kept = kept[[set(wanted) <= set(tags) for tags in kept["tags"]]]
+    return queries.matching(kept, words, chosen)
+
+
+def _written(frame: pd.DataFrame) -> pd.DataFrame:
+    """The library with what people wrote: tags and star of the run itself, notes and bookmarks of its days and memories too."""
+    found = written.library()
+    beside = [found.get(run, written.OfRun()) for run in frame["run"]]
+    return frame.assign(
+        tags=[item.tags for item in beside],
+        starred=[item.bookmarked for item in beside],
+        notes=[item.notes for item in beside],
+        bookmarked=[item.bookmarks > 0 for item in beside],
+        noted=[item.notes > 0 for item in beside],
+    )
 
 
 def table(frame: pd.DataFrame) -> str | None:
@@ -61,7 +86,7 @@ def table(frame: pd.DataFrame) -> str | None:
         _shown(frame),
         hide_index=True,
         column_config=_config(),
-        column_order=COLUMNS,
+        column_order=[name for name in COLUMNS if name not in ("tags", "notes") or any(frame[name].astype(bool))],
         key=key,
         on_select=ticked,
         selection_mode="single-row",
@@ -78,7 +103,11 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "status": [_status(row) for row in frame[["status", "progress"]].to_dict("records")],
-            "name": [text.clean(name, longest=120) for name in frame["name"]],
+            "name": [
+                f"{'★ ' if star else ''}{text.clean(name, longest=120)}" for name, star in zip(frame["name"], frame["starred"], strict=True)
+            ],
+            "tags": [", ".join(text.clean(tag, longest=60) for tag in tags) for tags in frame["tags"]],
+            "notes": [count or None for count in frame["notes"]],
             "tickers": [text.clean(names, longest=80) for names in frame["tickers"]],
             "window": [f"{start} → {end}" for start, end in zip(frame["test_start"], frame["test_end"], strict=True)],
             "marks": ["  ".join(cards.mark_text(mark).replace("the model's ", "") for mark in found) for found in frame["marks"]],
@@ -101,6 +130,8 @@ def _config() -> dict:
     return {
         "status": column.TextColumn("Status", pinned=True, width=118),
         "name": column.TextColumn("Name", width=170),
+        "tags": column.TextColumn("Tags", width=130, help="Of the run itself; days and memories have their own."),
+        "notes": column.NumberColumn("Notes", format="%d", width=62, help="On the run, its days and its memories."),
         "tickers": column.TextColumn("Tickers", width=120),
         "window": column.TextColumn("Test window", width=172),
         "decided by": column.TextColumn("Decided by", width=120, help="The model, or the rules or strategy without one."),
@@ -129,6 +160,8 @@ def actions(run: str) -> None:
             st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
             cards.status(view.state)
             st.badge(text.label(view.model_label), color="gray")
+            if "imported" in view.provenance:
+                st.badge("imported", color="gray", icon=":material/move_to_inbox:", help=_came_from(view))
             if view.note:
                 st.badge(text.label(view.note), color="orange", icon="⚠️")
             cards.marks(mark for mark in queries.marks(view) if mark != queries.RULES)  # the badge of what decided says that
@@ -144,16 +177,43 @@ def actions(run: str) -> None:
             ):
                 page.go("new_run", **{"from": run})
             live.controls(view, key="library")
+            _rename(view)
             _export(view)
             if st.button("Delete…", key="delete_run", icon=":material/delete:", disabled=view.state in runs.ACTIVE):
                 st.session_state["_deleting"] = run
+        annotations.panel(view, listed=True)
         if st.session_state.get("_deleting") == run:
             _confirm(view)
 
 
+def _came_from(view: RunView) -> str:
+    came = view.provenance["imported"]
+    notes = " ".join(text.label(note, longest=300) for note in came.get("notes", []))
+    return (
+        f"Taken in on {text.label(came.get('at', ''))[:16]} UTC from an export of run {text.label(came.get('from', ''))}. {notes}".strip()
+    )
+
+
+def _rename(view: RunView) -> None:
+    box = st.popover("Rename", icon=":material/edit:", key=f"_rename_{view.id}", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        name = st.text_input(
+            "Name", value=view.name, max_chars=120, key=f"_name_{view.id}", help="For the library; a run is known by its id."
+        )
+        if st.button("Keep this name", key="rename_keep", disabled=not name.strip() or name.strip() == view.name):
+            with run_view.told():
+                runs.store().rename(view.id, name.strip())
+            st.rerun()
+
+
 def _export(view: RunView) -> None:
     with st.popover("Export", icon=":material/download:", disabled=not view.done):
-        text.plain("Everything of the run in open formats: spec, days, prompts and answers, memory events, trades, equity, metrics.")
+        text.plain(
+            "Everything of the run in open formats: spec, days, prompts and answers, memory with its vectors, trades, equity, metrics, "
+            "notes. Another Recollect can import it."
+        )
         st.download_button(
             "Download as zip",
             data=lambda: archive.zipped(view.id),
@@ -173,7 +233,8 @@ def _write(run: str, folder: str) -> None:
     except RecollectError as error:
         page.banner(error)
     else:
-        text.plain(f"Written to {Path(folder).expanduser()}: {sum(counts.values()):,} rows in {len(counts) + 3} files.")
+        files = sum(path.is_file() for path in Path(folder).expanduser().iterdir())
+        text.plain(f"Written to {Path(folder).expanduser()}: {sum(counts.values()):,} rows in {files} files.")
 
 
 def _confirm(view: RunView) -> None:
