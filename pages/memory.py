@@ -75,7 +75,7 @@ def chosen_part() -> str:
 
 def over_time(view: queries.RunView, ticker: str, day: date) -> None:
     """How full each layer was, session by session, with the day marked."""
-    st.caption("Live memories after each session of the whole run; the dotted line is the day shown.")
+    st.caption("Live memories after each session of the whole run. The dotted line is the day shown; what stands right of it came later.")
     fig = layer_counts(cached.layer_counts(view, ticker), dark=draw.dark(), selected=str(day))
     draw.chart(fig, key="layers", alt="Live memories per layer over time")
 
@@ -111,7 +111,9 @@ with run_view.told():
     day = chosen_day(days)
     memories = cached.memories(view, ticker, day)
     over = cached.layer_counts(view, ticker)
-    st.image(layers_strip(over, at=days.index(day), dark=draw.dark()), width="stretch")
+    st.image(
+        layers_strip(over, at=days.index(day), dark=draw.dark()), width="stretch", alt=f"Live memories per layer over the run, {day} marked"
+    )
     if memories.empty:
         text.plain("Nothing was remembered by this day: no news and no filing had become readable. Move to a later day.")
     else:

@@ -11,7 +11,7 @@ from datetime import date
 
 import pandas as pd
 
-from services import queries, runs
+from services import runs
 
 NEW, GONE = "not yet remembered", "forgotten"
 COLUMNS = ["seq", "day", "kind", "memory_id", "before_layer", "after_layer", "importance", "delta"]
@@ -20,7 +20,7 @@ WAYS = ("remembered", "promoted", "demoted", "forgotten")  # the events that mov
 
 def events(run_id: str, ticker: str) -> pd.DataFrame:
     """Every memory event of a ticker in order, without its texts: seq, day, kind, memory_id, before_layer, after_layer, importance, delta."""
-    return runs.store().event_rows(run_id, ticker)[COLUMNS].sort_values("seq").reset_index(drop=True)
+    return runs.store().event_rows(run_id, ticker, columns=COLUMNS)[COLUMNS]
 
 
 def flows(found: pd.DataFrame, *, after: date | None, until: date) -> pd.DataFrame:
@@ -117,11 +117,6 @@ def uses_by(uses: pd.DataFrame, judged: dict[date, date], day: date) -> pd.DataF
             told = [judged.get(when, date.max) <= day for when in known["day"]]
             known[column] = known[column].astype(float).where(told)
     return known
-
-
-def titles(run_id: str, ticker: str, ids: Sequence[int]) -> dict[int, str]:
-    """Memory id to title, for a list of some of them."""
-    return queries.titles(run_id, ticker, ids) if ids else {}
 
 
 # ------------------------------------------------------------------------------------------------------------------- helpers

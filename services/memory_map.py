@@ -38,7 +38,7 @@ def places(run_id: str, ticker: str) -> Places:
 
 def asked(run_id: str, ticker: str, day: date) -> dict[int, str]:
     """What the session's question brought up: id -> "cited", "recalled" or "just missed"."""
-    rows = runs.store().recall_rows(run_id, ticker, day=day)
+    rows = runs.store().recall_rows(run_id, ticker, day=day, columns=("memory_id", "near_miss", "cited"))
     words = {(False, True): "cited", (False, False): "recalled"}
     return {int(row.memory_id): words.get((bool(row.near_miss), bool(row.cited)), "just missed") for row in rows.itertuples()}
 

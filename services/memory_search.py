@@ -43,7 +43,7 @@ def past(run_id: str, ticker: str, day: date, using: Embedder) -> Past:
     """The memory as the session ``day`` asked it. NoData: no such session. Unavailable: its vectors are those of another embedder."""
     store, spec = runs.store(), queries.run(run_id).spec
     session = _session(run_id, ticker, day)
-    events = store.event_rows(run_id, ticker, until=day).sort_values("seq")
+    events = store.event_rows(run_id, ticker, until=day, columns=("day", "kind", "memory_id", "state"))
     if events.empty:
         bank = MemoryBank(ticker, spec.memory, using, seed=spec.seed)
         bank.begin(session.day, session.cutoff, session.index, session.phase)
@@ -105,8 +105,7 @@ PARTS = ("memory_id", "layer", "rank", "similarity", "recency", "importance", "s
 
 
 def _session(run_id: str, ticker: str, day: date) -> Session:
-    rows = runs.store().day_rows(run_id, ticker)
-    rows = rows[rows["day"] == day]
+    rows = runs.store().day_rows(run_id, ticker, day=day, columns=("cutoff", "index", "phase"))
     if rows.empty:
         raise NoData(f"{day} is not a session of {ticker} in run {run_id!r}.", field="day")
     row = rows.iloc[0]

@@ -88,14 +88,13 @@ def _flows(view: RunView, rows: pd.DataFrame, day: date) -> dict | None:
         text.plain("No memory was born, moved or forgotten; what follows was credited or cited where it was.")
         return None
     layers = [layer.name for layer in view.spec.memory.layers]
-    left, right = st.columns([3, 2], vertical_alignment="center")
+    left, right = st.columns([1, 1], vertical_alignment="center")
     with left:
         draw.chart(flows_chart(rows, layers=layers, dark=draw.dark()), key="flows", alt=f"Moves of memories between layers until {day}")
     shown = pd.DataFrame(
         {
             "what": [EVENTS.get(kind, kind) for kind in rows["kind"]],
-            "from": [_place(name) for name in rows["source"]],
-            "to": [_place(name) for name in rows["target"]],
+            "way": [f"{_place(source)} → {_place(target)}" for source, target in zip(rows["source"], rows["target"])],
             "moves": rows["moves"],
             "memories": rows["memories"],
         }
@@ -110,11 +109,10 @@ def _flows(view: RunView, rows: pd.DataFrame, day: date) -> dict | None:
             height=min(420, 38 + 35 * len(shown)),
             alt="Moves of memories between layers as a table",
             column_config={
-                "what": st.column_config.TextColumn("What", width=115),
-                "from": st.column_config.TextColumn("From", width=125),
-                "to": st.column_config.TextColumn("To", width=100),
-                "moves": st.column_config.NumberColumn("Moves", width=65, help="Events; a memory may move more than once."),
-                "memories": st.column_config.NumberColumn("Memories", width=80, help="Different memories."),
+                "what": st.column_config.TextColumn("Moves", width=100),
+                "way": st.column_config.TextColumn("From → to", width=175),
+                "moves": st.column_config.NumberColumn("Times", width=52, help="Events; a memory may move more than once."),
+                "memories": st.column_config.NumberColumn("Of", width=52, help="Different memories."),
             },
         )
         st.caption("Tick a row to list the memories behind it.")

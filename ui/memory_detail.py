@@ -29,6 +29,7 @@ def show(view: RunView, ticker: str, memory_id: int, as_of: date) -> None:
     life = queries.memory_life(run, ticker, memory_id)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(f"Memory {memory_id}", anchor=False, width="content")
+        page.link("thread", "Its thread", icon="→", run=run, ticker=ticker, mem=memory_id)
         later = _later_switch(as_of)
         st.button("Close", key="_close_memory", on_click=_close, icon="✖️", type="tertiary")
     if life.memory.born > as_of:

@@ -77,10 +77,12 @@ def table(memories: pd.DataFrame, *, total: int, run: str, ticker: str, day: dat
             day=day,
         )
         return
-    most = _most(len(memories))
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        said = st.empty()
+        most = _most(len(memories))
     shown = memories.head(most)
     cut = f"; the {most:,} most important are shown" if len(memories) > most else ""
-    st.caption(f"{len(memories):,} of {total:,} memories known by {day}{cut}. Tick a row to read it and follow its life.")
+    said.caption(f"{len(memories):,} of {total:,} memories known by {day}{cut}. Tick a row to read it and follow its life.")
     ids = [int(number) for number in shown["id"]]
 
     def picked() -> None:

@@ -121,13 +121,13 @@ def _shade_later(fig: go.Figure, day: str, last: str, dark: bool) -> None:
         layer="below",
     )
     fig.add_annotation(
-        x=last,
-        y=1,
+        x=day,
+        y=0.93,  # below the word of the day's own mark
         xref="x",
         yref="paper",
-        text=f"later than {day}",
+        text="later →",
         showarrow=False,
-        xanchor="right",
+        xanchor="left",
         yanchor="top",
         font={"size": 12, "color": colours.muted},
     )

@@ -11,6 +11,7 @@ from ui import theme
 from ui.charts.base import inert, nothing
 
 ROW = 44  # pixels per place
+ENDS = {"forgotten": "✕"}
 
 
 def flows(frame: pd.DataFrame, *, layers: Sequence[str], dark: bool) -> go.Figure:
@@ -28,7 +29,7 @@ def flows(frame: pd.DataFrame, *, layers: Sequence[str], dark: bool) -> go.Figur
     places = [*sources, *targets]
     inflow, outflow = frame.groupby("target")["moves"].sum(), frame.groupby("source")["moves"].sum()
     totals = [int(outflow[name]) for name in sources] + [int(inflow[name]) for name in targets]
-    glyphs = [theme.LAYER_GLYPHS.get(name, "○" if name not in layers else "◌") for name in places]
+    glyphs = [theme.LAYER_GLYPHS.get(name, "◌") if name in layers else ENDS.get(name, "○") for name in places]
     ribbons = frame.to_dict("records")
     fig = go.Figure(
         go.Sankey(

@@ -23,8 +23,8 @@ def memory_map(frame: pd.DataFrame, *, explained: tuple[float, float], selected:
     colours = theme.palette(dark)
     fig = go.Figure()
     known = set(frame["layer"])
-    for name in [*(layer for layer in theme.LAYERS if layer in known), *sorted(known - set(theme.LAYERS))]:
-        for alive in (False, True):
+    for alive in (False, True):  # the forgotten lie below
+        for name in [*(layer for layer in theme.LAYERS if layer in known), *sorted(known - set(theme.LAYERS))]:
             rows = frame[(frame["layer"] == name) & (frame["alive"].astype(bool) == alive)]
             if len(rows):
                 _points(fig, rows, name, alive=alive, dark=dark)
@@ -41,7 +41,9 @@ def memory_map(frame: pd.DataFrame, *, explained: tuple[float, float], selected:
         line = {"color": colours.agent, "width": 3}
         _scatter(fig, chosen, "opened", {"symbol": "square-open", "size": 26, "color": colours.agent, "line": line})
     theme.style(fig, dark, height=560)
-    fig.update_layout(hovermode="closest", clickmode="event+select", dragmode="pan", legend={"itemsizing": "constant"})
+    fig.update_layout(
+        hovermode="closest", clickmode="event+select", dragmode="pan", legend={"itemsizing": "constant", "traceorder": "normal"}
+    )
     for update, share in ((fig.update_xaxes, explained[0]), (fig.update_yaxes, explained[1])):
         update(showticklabels=False, zeroline=False, title_text=f"direction with {100 * share:.1f} % of the variance")
     return fig

@@ -8,7 +8,7 @@ import pandas as pd
 from ui import theme
 
 WIDTH, HEIGHT, TOP = 1200, 84, 4  # of the drawing; it is shown as wide as the page
-MOST = 300  # columns of the drawing; more sessions than that cannot be told apart
+MOST = 200  # columns of the drawing; more sessions than that cannot be told apart
 
 
 def layers_strip(frame: pd.DataFrame, *, at: int, dark: bool) -> str:
@@ -26,12 +26,20 @@ def layers_strip(frame: pd.DataFrame, *, at: int, dark: bool) -> str:
         shapes.append(f'<path fill="{theme.layer_colour(name, dark)}" d="{_area(x, base, top, peak)}"/>')
         base = top
     drawn, ink = "".join(shapes), theme.palette(dark).text
+    later = _later(now, theme.palette(dark).muted)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" preserveAspectRatio="none">'
         f'<clipPath id="past"><rect width="{now:.1f}" height="{HEIGHT}"/></clipPath>'
-        f'<g opacity="0.28">{drawn}</g><g clip-path="url(#past)">{drawn}</g>'
-        f'<rect x="{min(max(now - 1.5, 0), WIDTH - 3):.1f}" width="3" height="{HEIGHT}" fill="{ink}"/></svg>'
+        f'<g clip-path="url(#past)"><g id="all">{drawn}</g></g><use href="#all" opacity="0.28"/>'
+        f'<rect x="{min(max(now - 1.5, 0), WIDTH - 3):.1f}" width="3" height="{HEIGHT}" fill="{ink}"/>{later}</svg>'
     )
+
+
+def _later(now: float, ink: str) -> str:
+    """The word over the faded part: it was not known on the day; left out where there is no room for it."""
+    if WIDTH - now < 60:
+        return ""
+    return f'<text x="{now + 10:.1f}" y="15" font-size="15" font-family="system-ui, sans-serif" fill="{ink}">later</text>'
 
 
 def _area(x: list[float], low: list[float], high: list[float], peak: float) -> str:
