@@ -16,9 +16,10 @@ ROOT = Path(__file__).parents[1]
 ALLOWED: dict[str, set[str]] = {
     "app": {"ui", "services", "agent"},
     "cli": {"commands", "services", "agent"},
-    "commands": {"services", "agent"},
-    "pages": {"ui", "services", "agent"},
-    "ui": {"services", "agent"},
+    "commands": {"report", "services", "agent"},
+    "pages": {"ui", "report", "services", "agent"},
+    "ui": {"report", "services", "agent"},
+    "report": {"ui", "services", "agent"},  # of ui only what needs no screen: SCREENLESS
     "services": {"storage", "agent"},
     "storage": {"agent"},
     "agent": set(),
@@ -33,6 +34,9 @@ AGENT_LAYERS = [
     {"registry", "http"},
     {"records", "errors"},
 ]
+
+# The rooms of ui/ that are drawn without a screen; a report is made of these.
+SCREENLESS = ("ui.charts", "ui.theme", "ui.format", "ui.inert_text")
 
 # Libraries that may be imported only under these prefixes ("!" takes one back).
 HOMES: dict[str, tuple[str, ...]] = {
@@ -96,6 +100,8 @@ def violation(module: str, target: str) -> str | None:
     here, there = module.split("."), target.split(".")
     if there[0] in ALLOWED and there[0] != here[0] and there[0] not in ALLOWED[here[0]]:
         return f"{here[0]} may not import {there[0]}"
+    if here[0] == "report" and there[0] == "ui" and not any(under(target, home) for home in SCREENLESS):
+        return f"report may import only {', '.join(SCREENLESS)} of ui"
     if here[0] == there[0] == "pages":
         return "nobody imports pages, not even pages"
     if here[0] == there[0] == "agent" and len(here) > 1 and len(there) > 1 and here[1] != there[1] and layer(here[1]) >= layer(there[1]):
@@ -135,6 +141,10 @@ def test_every_room_of_the_agent_has_a_layer() -> None:
         ("cli", "ui.format"),
         ("ui.charts.price", "streamlit"),
         ("ui.theme", "streamlit"),
+        ("report.build", "streamlit"),
+        ("report.build", "ui.text.clean"),
+        ("report.build", "storage.run_store"),
+        ("services.exports", "report.build"),
         ("pages.days", "plotly.graph_objects"),
         ("services.queries", "sqlalchemy"),
         ("agent.llm.openai_compatible", "ollama"),
@@ -158,14 +168,18 @@ def test_the_rule_refuses(module: str, target: str) -> None:
         ("services.health", "ollama"),
         ("ui.charts.price", "plotly.graph_objects"),
         ("ui.text", "streamlit"),
+        ("report.build", "ui.theme"),
+        ("report.figures", "ui.charts.equity.equity"),
+        ("pages.report", "report.build"),
+        ("commands.report", "report.build"),
     ],
 )
 def test_the_rule_allows(module: str, target: str) -> None:
     assert violation(module, target) is None
 
 
-def test_charts_can_be_drawn_where_streamlit_is_not_installed() -> None:
-    charts = [module for module, _ in FOUND if module.startswith("ui.charts.")]
+def test_charts_and_reports_can_be_made_where_streamlit_is_not_installed() -> None:
+    charts = [module for module, _ in FOUND if module.startswith(("ui.charts.", "report."))]
     script = f"import sys; sys.modules['streamlit'] = None; import {', '.join(charts)}"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,404 @@
+"""One run in, one HTML file out, written piece by piece so that a long run never has to fit into memory.
+
+Promise: the same run with the same choice gives the same bytes apart from the time of making; the file asks nothing of any server, and
+whatever a model, a source or a person wrote in it stays text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import string
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import quote
+
+import pandas as pd
+
+from agent.errors import SpecError, Unavailable
+from agent.evaluation.trades import round_trips
+from agent.records import Fill
+from report import choose, facts, figures, memories, pack, traces
+from report.choose import Choice, Day
+from report.markup import Html, el, join
+from services import annotations, queries
+from services.queries import RunView
+from ui import theme
+from ui.charts import offline
+
+HERE = Path(__file__).parent
+MANY_MEMORIES = 6000  # above that only the memories that the chosen days name: their texts would outweigh everything else
+Progress = Callable[[int, int], None]  # steps done, steps in all
+DAY_COLUMNS = (
+    *("day", "phase", "action", "abstained", "study_label", "target_weight", "weight", "confidence", "provenance", "recalled_count"),
+    *("cited_count", "order_weight", "order_status", "settled_day", "settled_status", "settled_reason", "fill_shares", "fill_price"),
+    *(
+        "next_return",
+        "outcome",
+        "verdict",
+        "close",
+        "equity",
+        "benchmark_equity",
+        "prompt_tokens",
+        "answer_tokens",
+        "news",
+        "filings",
+        "warnings",
+    ),
+    "summary",
+)
+SECTIONS = (
+    ("money", "Equity"),
+    ("prices", "Prices and fills"),
+    ("figures", "Figures"),
+    ("decisions", "Decisions"),
+    ("trades", "Trades"),
+    ("memory", "Memory"),
+    ("notes", "Notes"),
+    ("rules", "Rules"),
+    ("card", "Run card"),
+    ("leaks", "Known when"),
+    ("issues", "Issues"),
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was written. ``size`` in bytes; days and memories count per ticker."""
+
+    size: int
+    days: int
+    days_of: int
+    memories: int
+    memories_of: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is settled before the first byte: which days, which memories, in small frames."""
+
+    view: RunView
+    choice: Choice
+    rows: dict[str, pd.DataFrame]
+    days: list[Day]
+    memories: dict[str, pd.DataFrame]
+    every_memory: bool
+
+    @property
+    def steps(self) -> int:
+        return len(self.days) + 2 * len(self.rows) + 1
+
+
+def plan(run: str, choice: Choice | None = None) -> Plan:
+    """Which days and memories a report of the run holds. SpecError for a day that the run does not have."""
+    view = queries.run(run)
+    rows = {ticker: queries.days(run, ticker) for ticker in view.spec.tickers}
+    rows = {ticker: frame for ticker, frame in rows.items() if len(frame)}
+    chosen = choice or choose.default(run)
+    states = {ticker: memories.last_states(run, ticker) for ticker in rows}
+    every = sum(map(len, states.values())) <= MANY_MEMORIES
+    return Plan(view=view, choice=chosen, rows=rows, days=choose.chosen(run, chosen, rows), memories=states, every_memory=every)
+
+
+def save(found: Plan, out: Path, *, force: bool = False, red_up: bool = False, progress: Progress | None = None) -> Made:
+    """Write the report to ``out``: whole or not at all. A file that is there is refused unless ``force``."""
+    if out.is_dir():
+        raise SpecError(f"{out} is a folder; name a file such as {out / (found.view.id + '.html')}", field="out")
+    if out.exists() and not force:
+        raise SpecError(f"{out} is there already; name another file or add --force", field="out")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                made = write(found, file, red_up=red_up, progress=progress)
+            os.chmod(draft, 0o644)
+            os.replace(draft, out)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(draft)
+            raise
+    except OSError as error:
+        raise Unavailable(
+            f"{out} cannot be written ({error.strerror}).", cure="Name a file you may write to, or free some space."
+        ) from None
+    return made
+
+
+def write(found: Plan, out: TextIO, *, red_up: bool = False, progress: Progress | None = None, now: datetime | None = None) -> Made:
+    """Write the report to ``out`` as UTF-8 text. ``now`` is the one stamped time; ``progress`` hears steps done and steps in all."""
+    told = progress or (lambda done, total: None)
+    size = kept = done = 0
+    for part, steps, told_of in _parts(found, red_up=red_up, now=now or datetime.now(UTC)):
+        out.write(part)
+        size += len(part.encode("utf-8"))
+        done, kept = done + steps, kept + told_of
+        if steps:
+            told(min(done, found.steps), found.steps)
+    told(found.steps, found.steps)
+    return Made(
+        size=size,
+        days=len(found.days),
+        days_of=sum(map(len, found.rows.values())),
+        memories=kept,
+        memories_of=sum(map(len, found.memories.values())),
+    )
+
+
+def estimate(found: Plan, *, sample: int = 8) -> int:
+    """About how many bytes the report will have, from a few of its days and memories."""
+    shared = traces.Shared()
+    picked = _spread(found.days, sample)
+    per_day = [len(pack.packed(traces.trace(queries.record(found.view.id, *day), shared))) + 80 for day in picked]
+    total = 1.1 * len(pack.squeezed(offline.library())) + len(found.days) * (sum(per_day) / len(per_day) if per_day else 0.0)
+    for ticker, frame in found.memories.items():
+        if frame.empty:
+            continue
+        ids = [int(number) for number in frame["id"]]
+        part = _spread(ids, 3 * memories.BLOCK)
+        body = sum(len(pack.packed(block)) for block in memories.blocks(found.view.id, ticker, part))
+        count = len(ids) if found.every_memory else min(len(ids), 40 * sum(name == ticker for name, _ in found.days))
+        total += body / len(part) * count
+    return round(total)
+
+
+def _spread(items: list[Any], most: int) -> list[Any]:
+    if len(items) <= most:
+        return items
+    return [items[at * len(items) // most] for at in range(most)]
+
+
+# ---------------------------------------------------------------------------------------------------------------- the pieces
+
+Part = tuple[str, int, int]  # text, steps done with it, memories in it
+
+
+def _parts(found: Plan, *, red_up: bool, now: datetime) -> Iterator[Part]:
+    """The file from its first to its last character."""
+    script = (HERE / "report.js").read_text(encoding="utf-8")
+    before, middle, after = _template(found, script)
+    yield before, 0, 0
+    charts = _charts(found.view, list(found.rows), red_up)
+    yield _static(found, charts, now), 1, 0
+    yield middle, 0, 0
+    shared, mentioned = traces.Shared(), {ticker: set[int]() for ticker in found.rows}
+    for number, (ticker, day) in enumerate(found.days):
+        body = traces.trace(queries.record(found.view.id, ticker, day), shared)
+        mentioned[ticker] |= traces.named(body)
+        yield pack.block(f"b-day-{number}", pack.packed(body)), 1, 0
+    yield pack.block("b-shared", pack.packed(shared.texts)), 0, 0
+    for number, ticker in enumerate(found.rows):
+        yield from _memory(found, number, ticker, None if found.every_memory else mentioned[ticker] | _noted(found.view.id, ticker))
+    yield pack.block("b-days", pack.packed(_days(found))), 0, 0
+    yield pack.block("b-trades", pack.packed(_trades(found))), 0, 0
+    for chart in charts:
+        yield pack.block(f"b-chart-{chart.name}", pack.packed(chart.schemes)), 0, 0
+    yield pack.block("b-plotly", pack.squeezed(offline.library())), 0, 0
+    yield f'<script type="application/json" id="head">{pack.plain_json(_head(found, charts, red_up))}</script>\n', 0, 0
+    yield f"<script>{script}</script>{after}", 0, 0
+
+
+def _template(found: Plan, script: str) -> tuple[str, str, str]:
+    """The frame of the file: up to the content, between the content and the data, after the data."""
+    text = (HERE / "template.html").read_text(encoding="utf-8")
+    whole = string.Template(text).substitute(
+        policy=_policy([script, offline.library()]),
+        title=el("title", f"{found.view.name} – Recollect report"),
+        style=colours() + (HERE / "report.css").read_text(encoding="utf-8"),
+        nav=facts.contents(SECTIONS),
+        content="\x00",
+        data="\x00",
+    )
+    before, middle, after = whole.split("\x00")
+    return before, middle, after
+
+
+def _policy(scripts: list[str]) -> str:
+    """Nothing may be fetched or sent, and only our two scripts run, whatever else the file may come to hold."""
+    hashes = [base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii") for script in scripts]
+    allowed = " ".join(f"'sha256-{value}'" for value in hashes)
+    rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"  # styles: the drawing library sets them
+    return f"default-src 'none'; script-src {allowed}; {rest}"
+
+
+def colours() -> str:
+    """Both palettes of the product as CSS variables; print is always light."""
+
+    def variables(dark: bool) -> str:
+        c = theme.palette(dark)
+        named = {
+            name: getattr(c, name)
+            for name in ("text", "muted", "grid", "surface", "page", "agent", "benchmark", "up", "down", "hold", "none")
+        }
+        layers = {f"layer-{name}": value for name, value in c.layers.items()}
+        parts = {f"part-{name}": value for name, value in c.parts.items()}
+        return "".join(f"--{name}:{value};" for name, value in {**named, **layers, **parts}.items())
+
+    light, dark = variables(False), variables(True)
+    return f":root{{color-scheme:light dark;{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+
+
+def _static(found: Plan, charts: list[figures.Chart], now: datetime) -> Html:
+    """Everything a reader without scripts sees."""
+    view = found.view
+    leaks = queries.leaks(view.id)
+    written = annotations.of_run(view.id)
+    bodies: dict[str, list[Html | None]] = {
+        "money": [_places(charts, "money")],
+        "prices": [_places(charts, "prices")],
+        "figures": [facts.metrics(view)],
+        "decisions": [_told(found), _host("decisions-table"), _host("day-view")],
+        "trades": [_host("trips-table"), _host("fills-table"), _host("orders-table")],
+        "memory": [_places(charts, "layers"), _told_memory(found), _host("memory-table"), _host("memory-view")],
+        "notes": [facts.notes(written)],
+        "rules": [facts.rules(view), el("h3", "The memory"), facts.memory_rules(view)],
+        "card": [facts.run_card(view)],
+        "leaks": [facts.known_when(leaks)],
+        "issues": [facts.issues(view, found.rows)],
+    }
+    titles = {
+        "money": "Equity and drawdown against buy and hold",
+        "prices": "Prices as traded, with fills",
+        "figures": "Key figures, each with its definition and unit",
+        "rules": "Rules of this run",
+        "card": "Run card: what it takes to repeat it",
+        "leaks": "What was known when",
+        "issues": "Warnings and data issues",
+        "notes": "Notes, tags and bookmarks",
+    }
+    sections = [el("section", el("h2", titles.get(name, title)), *bodies[name], id=name) for name, title in SECTIONS]
+    made = el("p", f"Made {now:%Y-%m-%d %H:%M} UTC with Recollect. Research and education, not investment advice.", cls="muted", id="made")
+    return join([facts.heading(view, leaks), *sections, el("footer", made)])
+
+
+def _told(found: Plan) -> Html:
+    total = sum(map(len, found.rows.values()))
+    words = f"Whole traces of {len(found.days):,} of {total:,} days: {found.choice.words}."
+    if len(found.days) < total:
+        words += " The other days are listed with their figures; make another report to read them whole."
+    return el("p", words, cls="muted")
+
+
+def _told_memory(found: Plan) -> Html:
+    total = sum(map(len, found.memories.values()))
+    if found.every_memory:
+        return el("p", f"All {total:,} memories, in the state after the last recorded session.", cls="muted")
+    words = f"Of {total:,} memories those that the traces and notes of this file name; all of them would make it too large to open."
+    return el("p", words + " State after the last recorded session.", cls="muted")
+
+
+def _host(name: str) -> Html:
+    """A place that the script fills."""
+    waiting = el("p", "This part needs JavaScript; the file brings its own and asks nothing of the network.", cls="muted")
+    return el("div", el("noscript", waiting), id=name)
+
+
+def _places(charts: list[figures.Chart], section: str) -> Html:
+    """Places of a section's charts, the first one open, the others drawn when they are opened."""
+    mine = [chart for chart in charts if chart.section == section]
+    if not mine:
+        return el("p", "Nothing to draw yet.", cls="muted")
+    place = lambda chart: el("div", chart.still, cls="chart", data_chart=chart.name, role="img", aria_label=chart.alt)  # noqa: E731
+    first, *others = mine
+    more = [el("details", el("summary", chart.title), place(chart)) for chart in others]
+    return el("div", el("h3", first.title) if others or section != "money" else None, place(first), *more)
+
+
+def _charts(view: RunView, tickers: list[str], red_up: bool) -> list[figures.Chart]:
+    whose = [queries.TOTAL, *(tickers if len(view.spec.tickers) > 1 else [])] if tickers else []
+    found = [figures.money(view, name, name=f"money-{at}") for at, name in enumerate(whose)]
+    found += [figures.prices(view, ticker, name=f"price-{at}", red_up=red_up) for at, ticker in enumerate(tickers)]
+    return found + [figures.layers(view, ticker, name=f"layers-{at}") for at, ticker in enumerate(tickers)]
+
+
+def _memory(found: Plan, number: int, ticker: str, only: set[int] | None) -> Iterator[Part]:
+    frame = found.memories[ticker]
+    listed = memories.listed(found.view.id, ticker, frame, only)
+    ids = [int(row[0]) for row in listed["rows"]]
+    yield pack.block(f"b-memories-{number}", pack.packed(listed)), 1, 0
+    for at, body in enumerate(memories.blocks(found.view.id, ticker, ids)):
+        yield pack.block(f"b-memory-{number}-{at}", pack.packed(body)), 0, len(body["memories"])
+    yield "", 1, 0
+
+
+def _noted(run: str, ticker: str) -> set[int]:
+    found = (item.place for item in annotations.of_run(run))
+    return {place.memory for place in found if place.ticker == ticker and place.memory is not None}
+
+
+def _days(found: Plan) -> dict[str, Any]:
+    """Every day of every ticker with its figures, and where its trace is, if it has one."""
+    blocks = {day: number for number, day in enumerate(found.days)}
+    rows: dict[str, list[list[Any]]] = {}
+    for ticker, frame in found.rows.items():
+        lines = memories.cells(frame, DAY_COLUMNS)
+        rows[ticker] = [[*row, blocks.get((ticker, row[0]))] for row in lines]
+    return {"columns": [*DAY_COLUMNS, "trace"], "rows": rows}
+
+
+def _trades(found: Plan) -> dict[str, Any]:
+    """Round trips, fills, and orders that came to nothing. ``decided`` is the day of the decision behind a fill."""
+    run, trips, fills, orders = found.view.id, [], [], []
+    for ticker, frame in found.rows.items():
+        rows = queries.fills(run, ticker).to_dict("records")
+        decided = {row["day"]: row["settled_day"] for row in frame.to_dict("records") if row["settled_status"] == "filled"}
+        splits = {row["day"]: row["split"] for row in frame.to_dict("records") if row["split"] != 1}
+        done = [Fill(**{name: _value(row[name]) for name in Fill.model_fields}) for row in rows]
+        for trip in round_trips(done, splits=splits):
+            trips.append(
+                {
+                    "ticker": ticker,
+                    **asdict(trip),
+                    "gain": trip.gain,
+                    "entry_day": decided.get(trip.opened),
+                    "exit_day": _get(decided, trip.closed),
+                }
+            )
+        fills += [
+            {"ticker": ticker, **fill.model_dump(), "decided": decided.get(fill.day) if fill.cause == "order" else None} for fill in done
+        ]
+        for row in frame.to_dict("records"):
+            if row["settled_status"] in ("rejected", "cancelled"):
+                orders.append(
+                    {
+                        "ticker": ticker,
+                        "decided": row["settled_day"],
+                        "ended": row["day"],
+                        "status": row["settled_status"],
+                        "reason": row["settled_reason"],
+                    }
+                )
+            if row["order_status"] == "rejected":
+                orders.append(
+                    {"ticker": ticker, "decided": row["day"], "ended": row["day"], "status": "rejected", "reason": row["order_reason"]}
+                )
+    return {"trips": trips, "fills": fills, "orders": orders}
+
+
+def _value(value: Any) -> Any:
+    return None if value is None or value != value else value
+
+
+def _get(found: dict[date, Any], key: date | None) -> Any:
+    return None if key is None else found.get(key)
+
+
+def _head(found: Plan, charts: list[figures.Chart], red_up: bool) -> dict[str, Any]:
+    """The little that the script needs before anything is unpacked."""
+    return {
+        "run": found.view.id,
+        "tickers": list(found.rows),
+        "anchors": [quote(ticker, safe="") for ticker in found.rows],
+        "rules": found.view.by_rules,
+        "red_up": red_up,
+        "glyphs": dict(theme.GLYPHS),
+        "layer_glyphs": dict(theme.LAYER_GLYPHS),
+        "charts": [{"name": chart.name, "alt": chart.alt} for chart in charts],
+        "memory_block": memories.BLOCK,
+    }
