@@ -44,6 +44,11 @@ TRIPS = [
 ]
 ORDERS = ["ticker", "decided", "ended", "action", "wished", "weight", "status", "reason", "changed", "confidence"]
 DAYS = ["ticker", "day", "gain", "benchmark_gain", "gap", "money", "benchmark_money", "money_gap", "weight"]
+LEDGER = ("day", "high", "low", "close", "split", "dividend", "equity", "benchmark_equity", "settled_day", "settled_status")
+WISHES = (
+    *("ticker", "day", "phase", "action", "confidence", "clipped_by", "order_weight", "order_wished", "order_status", "order_reason"),
+    *("settled_day", "settled_status", "settled_reason"),
+)
 _USUAL = ("turnover_two_sided", "turnover_annual", "exposure_mean", "time_in_market")
 TRAITS: dict[str, Trait] = {
     **{key: Trait(key, METRICS[key].label, "ratio" if "turnover" in key else "fraction", METRICS[key].help) for key in _USUAL},
@@ -127,20 +132,21 @@ def trips(run_id: str, ticker: str = TOTAL) -> pd.DataFrame:
     return frame.sort_values(["opened", "ticker"], kind="stable").reset_index(drop=True)
 
 
-def account(run_id: str, ticker: str = TOTAL) -> Account:
-    """How the trips add up to the change of equity; ``total`` over all tickers."""
-    sleeves = _sleeves(run_id, ticker)
-    spec = runs.store().run(run_id).spec
-    every = [item for sleeve in sleeves for item in sleeve.trips]
+def account(run_id: str, ticker: str = TOTAL, *, of: pd.DataFrame | None = None) -> Account:
+    """How the trips add up to the change of equity; ``total`` over all tickers. ``of``: what ``trips`` gave for the same, if at hand."""
+    spec, names = runs.store().run(run_id).spec, _names(run_id, ticker)
+    every = trips(run_id, ticker) if of is None else of
     share = spec.execution.cash / len(spec.tickers)
     return Account(
-        capital=share * len(sleeves),
-        equity=sum(float(sleeve.rows["equity"].iloc[-1]) if len(sleeve.rows) else share for sleeve in sleeves),
-        realised=sum(item.trip.realised for item in every),
-        unrealised=sum(item.unrealised for item in every),
-        dividends=sum(item.trip.dividends for item in every),
-        costs=sum(item.trip.commission + item.trip.slippage for item in every),
+        capital=share * len(names),
+        equity=sum(_last_equity(run_id, name, share) for name in names),
+        **{name: float(every[name].sum()) for name in ("realised", "unrealised", "dividends", "costs")},
     )
+
+
+def _last_equity(run_id: str, ticker: str, capital: float) -> float:
+    newest = runs.store().day_rows(run_id, ticker, columns=("day", "equity"), newest=1)
+    return float(newest["equity"].iloc[-1]) if len(newest) else capital
 
 
 def _sleeves(run_id: str, ticker: str) -> list[_Sleeve]:
@@ -154,7 +160,7 @@ def _at_open(spec: Any) -> bool:
 
 def _sleeve(run_id: str, ticker: str, *, at_open: bool) -> _Sleeve:
     store = runs.store()
-    rows = store.day_rows(run_id, ticker).sort_values("index").reset_index(drop=True)
+    rows = store.day_rows(run_id, ticker, columns=LEDGER).reset_index(drop=True)
     fills = store.fill_rows(run_id, ticker)
     sessions = _sessions(rows)
     changed = rows[(rows["split"] != 1) | (rows["dividend"] != 0)]
@@ -286,7 +292,7 @@ def orders(run_id: str, ticker: str = TOTAL) -> pd.DataFrame:
     """
     found = []
     for sleeve in _names(run_id, ticker):
-        rows = runs.store().day_rows(run_id, sleeve)
+        rows = runs.store().day_rows(run_id, sleeve, columns=WISHES)
         ended = {row["settled_day"]: row for row in rows[rows["settled_day"].notna()].to_dict("records")}
         wishes = rows[rows["order_weight"].notna() | ((rows["clipped_by"].fillna("") != "") & (rows["phase"] == "test"))]
         found += [_order_row(row, ended.get(row["day"])) for row in wishes.to_dict("records")]

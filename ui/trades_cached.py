@@ -18,7 +18,7 @@ def _trips(run: str, done: int, ticker: str) -> pd.DataFrame:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _account(run: str, done: int, ticker: str) -> Account:
-    return trading.account(run, ticker)
+    return trading.account(run, ticker, of=_trips(run, done, ticker))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

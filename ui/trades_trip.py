@@ -240,7 +240,7 @@ def _fact(view: RunView, record: DayRecord, label: str, known: Mapping[str, day_
         return
     with st.container(horizontal=True, gap="small"):
         keys = {"run": view.id, "ticker": record.ticker}
-        page.link("days", f"{label} – {text.label(fact.name, longest=48)}", day=record.day, step="observed", **keys)
+        page.link("days", f"{label} – {text.label(fact.name, longest=36)}", day=record.day, step="observed", **keys)
         page.link("thread", "Thread", icon="→", src=fact.item.id, **keys)
 
 
@@ -258,7 +258,7 @@ def _only_cited(view: RunView, side: Side) -> None:
 
 
 def _memory(view: RunView, record: DayRecord, number: int, titles: Mapping[int, str]) -> None:
-    title = f" – {text.label(titles[number], longest=48)}" if titles.get(number) else ""
+    title = f" – {text.label(titles[number], longest=36)}" if titles.get(number) else ""
     with st.container(horizontal=True, gap="small"):
         page.link("memory", f"Memory {number}{title}", run=view.id, ticker=record.ticker, day=record.day, mem=number)
         page.link("thread", "Thread", icon="→", run=view.id, ticker=record.ticker, mem=number)
