@@ -250,6 +250,28 @@ def resume(
         _execute(row.id, as_json)
 
 
+@app.command()
+def retry(
+    run: Annotated[str, typer.Argument(help="Run id or its beginning.")],
+    day: Annotated[str, typer.Option(help="The session to ask again, as 2025-03-31; by default the first without a decision.")] = "",
+    ticker: Annotated[str, typer.Option(help="Of several tickers, the one that has no decision on that day.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Ask a day without a decision again; it and all later days are discarded and traded anew."""
+    with spoken():
+        from services import runs
+
+        row = runs.find(run)
+        missed = runs.undecided(row.id)
+        found = [one for one in missed.itertuples() if day in ("", str(one.day)) and ticker in ("", one.ticker)]
+        if not found:
+            which = ", ".join(f"{one.ticker} {one.day}" for one in missed.itertuples()) or "none"
+            raise SpecError(f"no such day without a decision; this run has: {which}", field="day")
+        gone = runs.take_back(row.id, found[0].ticker, found[0].day)
+        say(f"{found[0].ticker} {found[0].day} is asked again; {gone} recorded days from then on are discarded.")
+        _execute(row.id, as_json)
+
+
 # -------------------------------------------------------------------------------------------------------------------- look
 
 

@@ -100,3 +100,18 @@ def test_a_day_without_a_decision_is_asked_again_and_the_run_ends_as_one_that_ne
 
 def timeless(row: dict) -> dict:
     return {name: value for name, value in row.items() if name not in ("ms", "model_ms")}
+
+
+def test_on_the_command_line_the_first_day_without_a_decision_is_asked_again(made: str):
+    from typer.testing import CliRunner
+
+    from cli import app
+
+    with OllamaStandIn(models=[Model("qwen3:8b")], piece=400) as server:
+        run, _, days = ran(server, None, "empty", "empty")
+        said = CliRunner().invoke(app, ["retry", run, "--day", str(days[0].day)])
+        assert said.exit_code == 2 and f"this run has: DMAUR {days[1].day}" in said.output
+        said = CliRunner().invoke(app, ["retry", run])
+        assert said.exit_code == 0, said.output
+        assert f"{days[1].day} is asked again; {DAYS - 1} recorded days" in said.output
+    assert runs.undecided(run).empty and runs.store().run(run).status == "done"
