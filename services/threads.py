@@ -31,7 +31,7 @@ REASONS_READ = 60  # days whose decision is opened for its reasons, newest first
 CREDIT_REASON = re.compile(r"^(?:(?P<action>buy|sell|hold)|study) of (?P<day>\d{4}-\d{2}-\d{2}):")  # written by strategies/memory_agent.py
 OWN_WORDS = re.compile(r"^(?P<ticker>.+):(?P<kind>decision|study|lessons):(?P<day>\d{4}-\d{2}-\d{2})$")  # document ids of reflections
 FATE = (
-    "phase", "action", "abstained", "provenance", "target_weight", "confidence", "cited_count", "order", "order_reason", "ended_on",
+    "phase", "action", "abstained", "provenance", "target_weight", "confidence", "cited_count", "order", "order_reason", "settled_on",
     "shares", "price", "realised", "direction", "move", "gain", "verdict", "sessions", "judged_on", "next_return",
 )  # fmt: skip
 USE = ("memory_id", "day", "layer", "rank", "similarity", "recency", "importance", "score", "use", "named")
@@ -355,7 +355,7 @@ def _event_step(row: dict[str, Any]) -> dict[str, Any]:
 def _fate_steps(row: dict[str, Any]) -> list[dict[str, Any]]:
     common, found = {"memory_id": None, "decided": row["day"], "layer": ""}, []
     if row["order"] in ("filled", "cancelled", "rejected"):
-        on = row["day"] if _absent(row["ended_on"]) else row["ended_on"]
+        on = row["day"] if _absent(row["settled_on"]) else row["settled_on"]
         found.append({**common, "day": on, "what": row["order"], "value": row["price"], "text": row["order_reason"] or ""})
     if not _absent(row["judged_on"]):
         found.append({**common, "day": row["judged_on"], "what": "judged", "value": row["move"], "text": ""})
@@ -385,8 +385,8 @@ def fates(run_id: str, ticker: str, *, until: date | None = None) -> pd.DataFram
     rows["order"] = status.where(status.notna(), rows["order_status"]).fillna("")
     why = placed.map(ended["settled_reason"])
     rows["order_reason"] = why.where(status.notna(), rows["order_reason"]).fillna("")
-    rows["ended_on"] = _dates(placed.map(ended["day"]))
-    filled = rows["ended_on"].where(rows["order"] == "filled")
+    rows["settled_on"] = _dates(placed.map(ended["day"]))
+    filled = rows["settled_on"].where(rows["order"] == "filled")
     for name in ("shares", "price", "realised"):
         rows[name] = pd.to_numeric(filled.map(done[name])) if len(done) else float("nan")
     for name in ("direction", "move", "verdict", "sessions"):
@@ -538,10 +538,10 @@ def _lives(heads: pd.DataFrame, uses: pd.DataFrame, events: pd.DataFrame) -> pd.
     }
     tallies = {name: ids.map(part.groupby("memory_id").size()).fillna(0).astype(int) for name, part in counts.items()}
     return heads.assign(
-        layer=ids.map(layer).fillna(heads["layer"]),
+        layer=[layer.get(number, told) for number, told in zip(ids, heads["layer"])],
         alive=~ids.isin(gone.index),
         ended_on=_dates(ids.map(gone["day"])),
-        why_ended=ids.map(gone["reason"]).fillna(""),
+        why_ended=[gone["reason"].get(number, "") for number in ids],
         credit=ids.map(credit).fillna(0.0).astype(float),
         **tallies,
     )

@@ -94,7 +94,7 @@ def _memory(view: RunView, ticker: str, found: Thread) -> None:
             page.link("memory", "Its page in the memory", icon="→", run=view.id, ticker=ticker, mem=memory.id, day=memory.born)
         if memory.title:
             st.markdown(f"**{text.label(memory.title, longest=160)}**")
-        text.plain(memory.text, longest=420)
+        text.plain(memory.text, longest=290)
         _origin(view, ticker, found)
     _tiles(found)
     _figure(view, ticker, found, subject=f"mem{memory.id}", names={memory.id: f"memory {memory.id}"})
@@ -109,7 +109,7 @@ def _origin(view: RunView, ticker: str, found: Thread) -> None:
     where = {"run": view.id, "ticker": ticker}
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if origin.kind == "source":
-            st.badge(f"read {memory.born}", color="gray", icon="📄")
+            st.badge(f"read {memory.born}", color="gray")
             for source in origin.sources[:MOST_SOURCES]:
                 page.link("thread", f"Source text {text.label(source, longest=50)}", **where, src=source)
             if len(origin.sources) > MOST_SOURCES:
@@ -174,7 +174,7 @@ def _tiles(found: Thread) -> None:
         ("Right, wrong", f"{right}, {wrong}", "Verdicts on these decisions; moves inside the costs count as neither."),
         (
             "Credit",
-            f"{credited[credited > 0].sum():+.3g} {credited[credited < 0].sum():+.3g}",
+            _gained_and_lost(credited),
             "Importance (0 to 100) that verdicts gave and took.",
         ),
     ]
@@ -182,6 +182,11 @@ def _tiles(found: Thread) -> None:
         for tile in tiles:
             if tile is not None:
                 st.metric(tile[0], tile[1], help=tile[2], width=112)
+
+
+def _gained_and_lost(credited: pd.Series) -> str:
+    found = [f"{part.sum():+.3g}" for part in (credited[credited > 0], credited[credited < 0]) if len(part)]
+    return " ".join(found) or "none"
 
 
 def _ends(row: pd.Series) -> None:
@@ -206,7 +211,7 @@ def _day(view: RunView, ticker: str) -> None:
         "lanes", ["named", "all"], label="Memories in the picture", shown={"named": "named", "all": "all that were shown"}
     )
     rows = found.named if lanes == "named" else found.uses[found.uses["use"] != "near miss"]
-    rows = rows.head(MOST_LANES)
+    rows = rows.sort_values("named", ascending=False, kind="stable").head(MOST_LANES)
     if len(rows):
         titles = {int(row["memory_id"]): f"{row['memory_id']} {row['title']}" for row in rows.to_dict("records")}
         _figure(view, ticker, found, subject=f"day{day}{lanes}", names=titles, selected=str(day))

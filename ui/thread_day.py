@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from services import threads
 from services.queries import RunView
 from services.threads import DayThread
 from ui import cards, format, page, run_view, text, theme, thread_story
@@ -54,7 +55,7 @@ def _result(found: DayThread) -> None:
     credit = found.uses["credit"].dropna()
     if len(credit):
         st.badge(
-            f"credit {credit.sum():+.3g} to {len(credit)} memor{'y' if len(credit) == 1 else 'ies'}",
+            f"{thread_story.credit_words(credit.sum())} to {len(credit)} memor{'y' if len(credit) == 1 else 'ies'}",
             color="green" if credit.sum() > 0 else "red" if credit.sum() < 0 else "gray",
             help="Not divided: each memory named gets the full step.",
         )
@@ -67,7 +68,7 @@ def _sentence(found: DayThread) -> str:
     if fate.get("order") == "filled" and "shares" in fate:
         verb = "Bought" if fate["shares"] > 0 else "Sold"
         gain = f", which realised {format.money(fate['realised'], digits=2, sign=True)}" if "realised" in fate else ""
-        parts.append(f"{verb} {format.shares(abs(fate['shares']))} at {format.number(fate['price'])} on {fate['ended_on']}{gain}.")
+        parts.append(f"{verb} {format.shares(abs(fate['shares']))} at {format.number(fate['price'])} on {fate['settled_on']}{gain}.")
     elif fate.get("order"):
         parts.append(f"The order was {fate['order']}" + (f": {fate['order_reason']}." if fate.get("order_reason") else "."))
     elif fate.get("phase") == "test":
@@ -141,9 +142,11 @@ def _ground(view: RunView, ticker: str, row: dict[str, Any]) -> None:
             page.link("thread", f"Memory {row['memory_id']} – {text.label(row['title'], longest=90)}", **where, mem=row["memory_id"])
             cards.layer(str(row["layer"]))
             weight = f", weight {row['weight']:.0f} of 10" if format.known(row["weight"]) else ""
-            st.badge(f"named {row['stance']}{weight}", color="gray")
+            st.badge(f"{thread_story.side(row)}{weight}", color="gray")
             if format.known(row["credit"]):
-                st.badge(f"credit {row['credit']:+.3g}", color="green" if row["credit"] > 0 else "red" if row["credit"] < 0 else "gray")
+                st.badge(
+                    thread_story.credit_words(row["credit"]), color="green" if row["credit"] > 0 else "red" if row["credit"] < 0 else "gray"
+                )
         if row["claim"]:
             text.plain(f"“{row['claim']}”", longest=500)
         text.plain(f"Rank {row['rank']} in {row['layer']}, score {row['score']:.2f}. {_afterwards(row)}")
@@ -153,17 +156,22 @@ def _ground(view: RunView, ticker: str, row: dict[str, Any]) -> None:
                     "thread", f"Its source text {text.label(row['document_id'], longest=50)}", icon="→", **where, src=row["document_id"]
                 )
             else:
-                st.badge(
-                    "a reflection of its own", color="violet", help="Made by the agent; its thread leads to the decisions it rests on."
-                )
+                st.badge("a reflection", color="violet", help="Made by the agent itself; no text of the market says this.")
+                if told := threads.OWN_WORDS.match(row["document_id"]):
+                    words = {"decision": "The decision it retells", "study": "The session it studies", "lessons": "The day it was written"}
+                    page.link("thread", f"{words[told['kind']]}, {told['day']}", icon="→", **where, day=told["day"])
             page.link("memory", "Its page in the memory", icon="→", **where, mem=row["memory_id"], day=row["day"])
 
 
 def _afterwards(row: dict[str, Any]) -> str:
     parts = [f"No credit: {row['why']}."] if row["why"] else []
-    parts.append(f"Later shown {row['later_shown']} times and named {row['later_named']} times;")
+    parts.append(f"Later shown {_times(row['later_shown'])} and named {_times(row['later_named'])};")
     parts.append("still in memory at the end." if row["ended_on"] is None else f"forgotten on {row['ended_on']}.")
     return " ".join(parts)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times" if count else "never"
 
 
 def _facts(found: DayThread) -> None:

@@ -61,7 +61,7 @@ def _decisions(view: RunView, ticker: str, rows: pd.DataFrame, heading: str, key
             "gain": st.column_config.NumberColumn(
                 "Gain", format="percent", width=80, help="Direction times price move from the fill to the verdict, before costs."
             ),
-            "judged": st.column_config.TextColumn("Judged", width=130),
+            "judged": st.column_config.TextColumn("Judged", width=100),
             "named": st.column_config.NumberColumn("Memories", format="%d", width=80, help="How many memories its reasons name."),
         },
     )  # fmt: skip
@@ -91,7 +91,7 @@ def _memories(view: RunView, ticker: str, rows: pd.DataFrame) -> None:
         alt="Memories named most", placeholder="",
         column_config={
             "memory": st.column_config.NumberColumn("Memory", format="%d", width=75),
-            "title": st.column_config.TextColumn("Title", width=380),
+            "title": st.column_config.TextColumn("Title", width=250),
             "kind": st.column_config.TextColumn("Kind", width=90),
             "layer": st.column_config.TextColumn("Layer", width=100, help="The last it was in."),
             "cited": st.column_config.NumberColumn("Cited", width=70, help="Test days whose decision named it."),
@@ -125,8 +125,8 @@ def _sources(view: RunView, ticker: str, rows: pd.DataFrame) -> None:
         shown, key="_start_sources", on_select="rerun", selection_mode="single-row", hide_index=True, height=min(318, 38 + 35 * len(shown)),
         alt="Source texts that mattered most", placeholder="",
         column_config={
-            "source": st.column_config.TextColumn("Source", width=170),
-            "title": st.column_config.TextColumn("Title", width=300),
+            "source": st.column_config.TextColumn("Source", width=120),
+            "title": st.column_config.TextColumn("Title", width=200),
             "kind": st.column_config.TextColumn("Kind", width=75),
             "read": st.column_config.TextColumn("Read", width=95),
             "memories": st.column_config.NumberColumn("Memories", width=85, help="Of those made of it, how many were ever named."),

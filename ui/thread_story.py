@@ -12,7 +12,7 @@ from services.queries import RunView
 from services.threads import Thread
 from ui import cards, format, page, text, theme
 
-STORIES = 8
+STORIES = 6
 VERDICTS = {1: ("✓ right", "green"), -1: ("✗ wrong", "red"), 0: ("≈ inside the costs", "gray")}
 USES = {"cited": "★ cited", "studied": "✎ in a study", "shown": "shown", "near miss": "just missed"}
 WHAT = {
@@ -76,18 +76,29 @@ def _story(view: RunView, ticker: str, row: dict[str, Any]) -> None:
                 st.badge("✎ study", color="gray", help="Training: the session was explained once its next move was known.")
             else:
                 cards.action_pill(row["action"] if isinstance(row["action"], str) else None)
-            side = f"named {row['stance']}" if row["stance"] else "named"
             weight = f", weight {row['weight']:.0f} of 10" if format.known(row["weight"]) else ""
-            st.badge(f"{side}{weight}", color="gray")
+            st.badge(f"{side(row)}{weight}", color="gray")
             if format.known(row["verdict"]):
                 word, colour = VERDICTS[int(row["verdict"])]
                 st.badge(word, color=colour)
             if format.known(row["credit"]):
-                st.badge(f"credit {row['credit']:+.3g}", color="green" if row["credit"] > 0 else "red" if row["credit"] < 0 else "gray")
+                st.badge(credit_words(row["credit"]), color="green" if row["credit"] > 0 else "red" if row["credit"] < 0 else "gray")
             page.link("days", "Trace of the day", icon="→", **where, step="recalled~decision")
         if row["claim"]:
             text.plain(f"“{row['claim']}”", longest=500)
         text.plain(followed(row))
+
+
+def side(row: dict[str, Any]) -> str:
+    """On which side it was named: a study says in hindsight which way a memory pointed."""
+    if row["use"] == "studied":
+        return {"for": "pointed the right way", "against": "pointed the wrong way"}.get(row["stance"], "named")
+    return f"named {row['stance']}".strip() if row["stance"] != "both" else "named on both sides"
+
+
+def credit_words(value: float) -> str:
+    """A change of importance on a badge; nothing gained and nothing lost reads 0."""
+    return f"credit {value:+.3g}" if value else "credit 0"
 
 
 def followed(row: dict[str, Any]) -> str:
@@ -96,7 +107,7 @@ def followed(row: dict[str, Any]) -> str:
     if row["order"] == "filled" and format.known(row["shares"]):
         verb = "bought" if row["shares"] > 0 else "sold"
         gain = f", realised {format.money(row['realised'], digits=2, sign=True)}" if format.known(row["realised"]) else ""
-        parts.append(f"{verb} {format.shares(abs(row['shares']))} at {format.number(row['price'])} on {row['ended_on']}{gain}")
+        parts.append(f"{verb} {format.shares(abs(row['shares']))} at {format.number(row['price'])} on {row['settled_on']}{gain}")
     elif row["order"]:
         parts.append(f"order {row['order']}" + (f" ({row['order_reason']})" if row["order_reason"] else ""))
     if format.known(row["move"]):
@@ -256,4 +267,4 @@ def _memories(view: RunView, ticker: str, found: Thread, *, key: str) -> None:
         page.go("thread", run=view.id, ticker=ticker, mem=int(rows["id"].iloc[picked[0]]))
 
 
-__all__ = ["NOT_CAUSAL", "by_rules", "decision_word", "followed", "tabs", "uses"]
+__all__ = ["NOT_CAUSAL", "by_rules", "credit_words", "decision_word", "followed", "side", "tabs", "uses"]

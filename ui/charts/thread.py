@@ -18,6 +18,7 @@ from ui.charts.equity import TICKS
 
 LANES = ("decision", "order", "verdict", "credit")
 LANE, BAR = 34, 11  # pixels
+FEW = 12  # credits that can stand side by side as numbers; more of them are marks
 SYMBOLS = {"buy": "triangle-up", "sell": "triangle-down", "hold": "square", "no decision": "circle-open"}
 VERDICTS = {1: ("✓", "right"), -1: ("✗", "wrong"), 0: ("≈", "inside the costs")}
 USES = {  # use -> symbol, size, word
@@ -65,7 +66,7 @@ def thread(
     fig.update_yaxes(
         tickvals=[*at.values(), *below.values()],
         ticktext=[*labels, *LANES],
-        range=[max(below.values()) + 0.6, -0.7],
+        range=[max(below.values()) + 0.6, -0.95],
         showgrid=True,
         zeroline=False,
         tickfont={"size": 12, "color": theme.palette(dark).text},
@@ -163,7 +164,7 @@ def _links(fig: go.Figure, uses: pd.DataFrame, at: Mapping[int, int], below: Map
     y: list[float | None] = []
     for row in uses[uses["named"] & uses["memory_id"].isin(at)].to_dict("records"):
         path = [(row["day"], float(at[row["memory_id"]])), (row["day"], below["decision"])]
-        path += [(row["ended_on"], below["order"])] if row["ended_on"] is not None else []
+        path += [(row["settled_on"], below["order"])] if row["settled_on"] is not None else []
         path += [(row["judged_on"], below["verdict"])] if row["judged_on"] is not None else []
         path += [(row["credited_on"], below["credit"])] if row["credited_on"] is not None else []
         x += [*(str(day) for day, _ in path), None]
@@ -196,7 +197,7 @@ def _orders(fig: go.Figure, named: pd.DataFrame, y: float, dark: bool, red_up: b
     muted = theme.palette(dark).muted
     _marks(
         fig,
-        days=[row["ended_on"] or row["day"] for row in rows],
+        days=[row["settled_on"] or row["day"] for row in rows],
         y=y,
         symbols=["diamond" if row["order"] == "filled" else "diamond-open" if row["order"] == "pending" else "x" for row in rows],
         colours=[muted if row["order"] != "filled" else bought if row["shares"] > 0 else sold for row in rows],
@@ -209,7 +210,7 @@ def _orders(fig: go.Figure, named: pd.DataFrame, y: float, dark: bool, red_up: b
 def _order_words(row: Mapping[str, Any]) -> str:
     if row["order"] == "filled":
         verb = "bought" if row["shares"] > 0 else "sold"
-        return f"{row['ended_on']}: {verb} {abs(row['shares']):,.4g} at {row['price']:,.2f}<br>order of {row['day']}"
+        return f"{row['settled_on']}: {verb} {abs(row['shares']):,.4g} at {row['price']:,.2f}<br>order of {row['day']}"
     return f"order of {row['day']}: {inert(row['order'])}<br>{inert(row['order_reason'], longest=90)}"
 
 
@@ -245,14 +246,18 @@ def _credit(fig: go.Figure, events: pd.DataFrame, y: float, dark: bool) -> None:
     colours = theme.palette(dark)
     rows = credited.groupby(["day", "reason"], sort=False).agg(delta=("delta", "sum"), decided=("decided", "first")).reset_index()
     found = rows.to_dict("records")
+    inks = [colours.up if row["delta"] > 0 else colours.down if row["delta"] < 0 else colours.muted for row in found]
+    written = len(found) <= FEW
     fig.add_scatter(
         x=[str(row["day"]) for row in found],
         y=[y] * len(found),
-        mode="text",
+        mode="text" if written else "markers",
         text=[f"{row['delta']:+.3g}" if row["delta"] else "0" for row in found],
-        textfont={
-            "size": 11,
-            "color": [colours.up if row["delta"] > 0 else colours.down if row["delta"] < 0 else colours.muted for row in found],
+        textfont={"size": 12, "color": inks},
+        marker={
+            "symbol": ["triangle-up" if row["delta"] > 0 else "triangle-down" if row["delta"] < 0 else "circle-open" for row in found],
+            "size": 8,
+            "color": inks,
         },
         customdata=[["day", str(row["decided"] or row["day"]), _credit_words(row)] for row in found],
         hovertemplate="%{customdata[2]}<extra></extra>",
