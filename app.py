@@ -28,6 +28,7 @@ navigation = st.navigation(
             st.Page("pages/memory.py", title="Memory", icon=":material/neurology:"),
             st.Page("pages/trades.py", title="Trades", icon=":material/candlestick_chart:"),
             st.Page("pages/thread.py", title="Thread", icon=":material/timeline:"),
+            st.Page("pages/report.py", title="Report", icon=":material/description:"),
         ],
         "Across runs": [
             st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),

@@ -13,8 +13,9 @@ import string
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -22,18 +23,18 @@ from urllib.parse import quote
 import pandas as pd
 
 from agent.errors import SpecError, Unavailable
-from agent.evaluation.trades import round_trips
-from agent.records import Fill
 from report import choose, facts, figures, memories, pack, traces
 from report.choose import Choice, Day
 from report.markup import Html, el, join
-from services import annotations, queries
+from services import annotations, queries, trading
 from services.queries import RunView
 from ui import theme
 from ui.charts import offline
 
 HERE = Path(__file__).parent
 MANY_MEMORIES = 6000  # above that only the memories that the chosen days name: their texts would outweigh everything else
+CHART_STEPS = 6  # a chart takes as long as some days do
+CHARTS, ROW, NAMED, RECALLED, CHANGED = 30_000, 90, 25, 45, 20  # bytes packed, and memories that a day names: measured on the demo run
 Progress = Callable[[int, int], None]  # steps done, steps in all
 DAY_COLUMNS = (
     *("day", "phase", "action", "abstained", "study_label", "target_weight", "weight", "confidence", "provenance", "recalled_count"),
@@ -67,6 +68,11 @@ SECTIONS = (
     ("issues", "Issues"),
 )
 
+MONTHS = (
+    "In percent, all tickers together. A month's return is its last equity over the last equity of the month before; months compound to the "
+    "year. A star marks a month or year of which the run saw only part."
+)
+
 
 @dataclass(frozen=True)
 class Made:
@@ -87,12 +93,16 @@ class Plan:
     choice: Choice
     rows: dict[str, pd.DataFrame]
     days: list[Day]
-    memories: dict[str, pd.DataFrame]
+    memories: dict[str, int]
     every_memory: bool
 
     @property
     def steps(self) -> int:
-        return len(self.days) + 2 * len(self.rows) + 1
+        return (
+            len(self.days)
+            + CHART_STEPS * (2 + 3 * len(self.rows))
+            + sum(self.memories.values() if self.every_memory else ()) // memories.BLOCK
+        )
 
 
 def plan(run: str, choice: Choice | None = None) -> Plan:
@@ -101,9 +111,9 @@ def plan(run: str, choice: Choice | None = None) -> Plan:
     rows = {ticker: queries.days(run, ticker) for ticker in view.spec.tickers}
     rows = {ticker: frame for ticker, frame in rows.items() if len(frame)}
     chosen = choice or choose.default(run)
-    states = {ticker: memories.last_states(run, ticker) for ticker in rows}
-    every = sum(map(len, states.values())) <= MANY_MEMORIES
-    return Plan(view=view, choice=chosen, rows=rows, days=choose.chosen(run, chosen, rows), memories=states, every_memory=every)
+    counts = {ticker: len(queries.memory_ids(run, ticker)) for ticker in rows}
+    every = sum(counts.values()) <= MANY_MEMORIES
+    return Plan(view=view, choice=chosen, rows=rows, days=choose.chosen(run, chosen, rows), memories=counts, every_memory=every)
 
 
 def save(found: Plan, out: Path, *, force: bool = False, red_up: bool = False, progress: Progress | None = None) -> Made:
@@ -147,25 +157,31 @@ def write(found: Plan, out: TextIO, *, red_up: bool = False, progress: Progress 
         days=len(found.days),
         days_of=sum(map(len, found.rows.values())),
         memories=kept,
-        memories_of=sum(map(len, found.memories.values())),
+        memories_of=sum(found.memories.values()),
     )
 
 
 def estimate(found: Plan, *, sample: int = 8) -> int:
-    """About how many bytes the report will have, from a few of its days and memories."""
+    """About how many bytes the report will have, from a few of its days and memories; good to a fifth or so."""
     shared = traces.Shared()
     picked = _spread(found.days, sample)
-    per_day = [len(pack.packed(traces.trace(queries.record(found.view.id, *day), shared))) + 80 for day in picked]
-    total = 1.1 * len(pack.squeezed(offline.library())) + len(found.days) * (sum(per_day) / len(per_day) if per_day else 0.0)
-    for ticker, frame in found.memories.items():
-        if frame.empty:
-            continue
-        ids = [int(number) for number in frame["id"]]
-        part = _spread(ids, 3 * memories.BLOCK)
-        body = sum(len(pack.packed(block)) for block in memories.blocks(found.view.id, ticker, part))
-        count = len(ids) if found.every_memory else min(len(ids), 40 * sum(name == ticker for name, _ in found.days))
-        total += body / len(part) * count
+    bodies = [traces.trace(queries.record(found.view.id, *day), shared) for day in picked]
+    per_day = sum(len(pack.packed(body)) for body in bodies) / max(1, len(bodies))
+    total = len(_library()) + CHARTS * (1 + 3 * len(found.rows)) + len(found.days) * per_day
+    for ticker, count in found.memories.items():
+        frame = found.rows[ticker]
+        days = sum(name == ticker for name, _ in found.days)
+        share = 1.0 if found.every_memory else min(1.0, NAMED * days / max(1, count))
+        ids = _spread(sorted(queries.memory_ids(found.view.id, ticker)), 3 * memories.BLOCK)
+        text = len(pack.packed(memories.about_rows(found.view.id, ticker, ids))) / max(1, len(ids))
+        uses = RECALLED * float(frame["recalled_count"].sum()) + CHANGED * float(frame["event_count"].sum())
+        total += len(frame) * ROW + share * (count * (text + ROW) + uses)
     return round(total)
+
+
+@lru_cache(maxsize=1)
+def _library() -> str:
+    return pack.squeezed(offline.library())
 
 
 def _spread(items: list[Any], most: int) -> list[Any]:
@@ -184,8 +200,11 @@ def _parts(found: Plan, *, red_up: bool, now: datetime) -> Iterator[Part]:
     script = (HERE / "report.js").read_text(encoding="utf-8")
     before, middle, after = _template(found, script)
     yield before, 0, 0
-    charts = _charts(found.view, list(found.rows), red_up)
-    yield _static(found, charts, now), 1, 0
+    charts = []
+    for chart in _charts(found.view, list(found.rows), red_up):
+        charts.append(chart)
+        yield "", CHART_STEPS, 0
+    yield _static(found, charts, now), CHART_STEPS, 0
     yield middle, 0, 0
     shared, mentioned = traces.Shared(), {ticker: set[int]() for ticker in found.rows}
     for number, (ticker, day) in enumerate(found.days):
@@ -199,7 +218,7 @@ def _parts(found: Plan, *, red_up: bool, now: datetime) -> Iterator[Part]:
     yield pack.block("b-trades", pack.packed(_trades(found))), 0, 0
     for chart in charts:
         yield pack.block(f"b-chart-{chart.name}", pack.packed(chart.schemes)), 0, 0
-    yield pack.block("b-plotly", pack.squeezed(offline.library())), 0, 0
+    yield pack.block("b-plotly", _library()), 0, 0
     yield f'<script type="application/json" id="head">{pack.plain_json(_head(found, charts, red_up))}</script>\n', 0, 0
     yield f"<script>{script}</script>{after}", 0, 0
 
@@ -250,7 +269,7 @@ def _static(found: Plan, charts: list[figures.Chart], now: datetime) -> Html:
     leaks = queries.leaks(view.id)
     written = annotations.of_run(view.id)
     bodies: dict[str, list[Html | None]] = {
-        "money": [_places(charts, "money")],
+        "money": [_places(charts, "money"), el("h3", "Returns by month"), _places(charts, "months"), el("p", MONTHS, cls="muted")],
         "prices": [_places(charts, "prices")],
         "figures": [facts.metrics(view)],
         "decisions": [_told(found), _host("decisions-table"), _host("day-view")],
@@ -286,7 +305,7 @@ def _told(found: Plan) -> Html:
 
 
 def _told_memory(found: Plan) -> Html:
-    total = sum(map(len, found.memories.values()))
+    total = sum(found.memories.values())
     if found.every_memory:
         return el("p", f"All {total:,} memories, in the state after the last recorded session.", cls="muted")
     words = f"Of {total:,} memories those that the traces and notes of this file name; all of them would make it too large to open."
@@ -307,24 +326,25 @@ def _places(charts: list[figures.Chart], section: str) -> Html:
     place = lambda chart: el("div", chart.still, cls="chart", data_chart=chart.name, role="img", aria_label=chart.alt)  # noqa: E731
     first, *others = mine
     more = [el("details", el("summary", chart.title), place(chart)) for chart in others]
-    return el("div", el("h3", first.title) if others or section != "money" else None, place(first), *more)
+    return el("div", el("h3", first.title) if others or section == "prices" else None, place(first), *more)
 
 
-def _charts(view: RunView, tickers: list[str], red_up: bool) -> list[figures.Chart]:
+def _charts(view: RunView, tickers: list[str], red_up: bool) -> Iterator[figures.Chart]:
     whose = [queries.TOTAL, *(tickers if len(view.spec.tickers) > 1 else [])] if tickers else []
-    found = [figures.money(view, name, name=f"money-{at}") for at, name in enumerate(whose)]
-    found += [figures.prices(view, ticker, name=f"price-{at}", red_up=red_up) for at, ticker in enumerate(tickers)]
-    return found + [figures.layers(view, ticker, name=f"layers-{at}") for at, ticker in enumerate(tickers)]
+    yield from (figures.money(view, name, name=f"money-{at}") for at, name in enumerate(whose))
+    if tickers:
+        yield figures.calendar(view, name="months-0", red_up=red_up)
+    for at, ticker in enumerate(tickers):
+        yield figures.prices(view, ticker, name=f"price-{at}", red_up=red_up)
+        yield figures.layers(view, ticker, name=f"layers-{at}")
 
 
 def _memory(found: Plan, number: int, ticker: str, only: set[int] | None) -> Iterator[Part]:
-    frame = found.memories[ticker]
-    listed = memories.listed(found.view.id, ticker, frame, only)
+    listed = memories.listed(found.view.id, ticker, only)
     ids = [int(row[0]) for row in listed["rows"]]
-    yield pack.block(f"b-memories-{number}", pack.packed(listed)), 1, 0
+    yield pack.block(f"b-memories-{number}", pack.packed(listed)), 0, 0
     for at, body in enumerate(memories.blocks(found.view.id, ticker, ids)):
-        yield pack.block(f"b-memory-{number}-{at}", pack.packed(body)), 0, len(body["memories"])
-    yield "", 1, 0
+        yield pack.block(f"b-memory-{number}-{at}", pack.packed(body)), 1, len(body["memories"])
 
 
 def _noted(run: str, ticker: str) -> set[int]:
@@ -343,50 +363,15 @@ def _days(found: Plan) -> dict[str, Any]:
 
 
 def _trades(found: Plan) -> dict[str, Any]:
-    """Round trips, fills, and orders that came to nothing. ``decided`` is the day of the decision behind a fill."""
-    run, trips, fills, orders = found.view.id, [], [], []
+    """Round trips and orders as the trades page lists them, and every fill with the day of the decision behind it (None for a stop)."""
+    fills: list[dict[str, Any]] = []
     for ticker, frame in found.rows.items():
-        rows = queries.fills(run, ticker).to_dict("records")
-        decided = {row["day"]: row["settled_day"] for row in frame.to_dict("records") if row["settled_status"] == "filled"}
-        splits = {row["day"]: row["split"] for row in frame.to_dict("records") if row["split"] != 1}
-        done = [Fill(**{name: _value(row[name]) for name in Fill.model_fields}) for row in rows]
-        for trip in round_trips(done, splits=splits):
-            trips.append(
-                {
-                    "ticker": ticker,
-                    **asdict(trip),
-                    "gain": trip.gain,
-                    "entry_day": decided.get(trip.opened),
-                    "exit_day": _get(decided, trip.closed),
-                }
-            )
-        fills += [
-            {"ticker": ticker, **fill.model_dump(), "decided": decided.get(fill.day) if fill.cause == "order" else None} for fill in done
-        ]
-        for row in frame.to_dict("records"):
-            if row["settled_status"] in ("rejected", "cancelled"):
-                orders.append(
-                    {
-                        "ticker": ticker,
-                        "decided": row["settled_day"],
-                        "ended": row["day"],
-                        "status": row["settled_status"],
-                        "reason": row["settled_reason"],
-                    }
-                )
-            if row["order_status"] == "rejected":
-                orders.append(
-                    {"ticker": ticker, "decided": row["day"], "ended": row["day"], "status": "rejected", "reason": row["order_reason"]}
-                )
-    return {"trips": trips, "fills": fills, "orders": orders}
-
-
-def _value(value: Any) -> Any:
-    return None if value is None or value != value else value
-
-
-def _get(found: dict[date, Any], key: date | None) -> Any:
-    return None if key is None else found.get(key)
+        filled = frame[frame["settled_status"] == "filled"]
+        decided = dict(zip(filled["day"], filled["settled_day"], strict=True))
+        rows = queries.fills(found.view.id, ticker).to_dict("records")
+        fills += [{**row, "ticker": ticker, "decided": decided.get(row["day"]) if row["cause"] == "order" else None} for row in rows]
+    trips, orders = trading.trips(found.view.id), trading.orders(found.view.id)
+    return {"trips": trips.to_dict("records"), "fills": fills, "orders": orders.to_dict("records")}
 
 
 def _head(found: Plan, charts: list[figures.Chart], red_up: bool) -> dict[str, Any]:

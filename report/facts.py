@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from agent.evaluation.intervals import Interval
 from agent.evaluation.leaks import SEEN, LeakReport, span
 from agent.evaluation.metrics import METRICS
 from report.markup import Html, el, facts, folded, table
-from services import annotations, queries
+from services import annotations, performance, queries
 from services.queries import RunView
 from ui import format
 
@@ -110,25 +111,44 @@ def tiles(view: RunView) -> Html:
 
 
 def metrics(view: RunView) -> Html:
-    """Every metric of the run and of buy and hold, with definition and unit; each ticker's below when there are several."""
-    names = [queries.TOTAL, *view.spec.tickers] if len(view.spec.tickers) > 1 else [queries.TOTAL]
-    first, *others = [_metrics(queries.figures(view.id, name), "All tickers together" if name == queries.TOTAL else name) for name in names]
-    return el("div", first, *[folded(f"{name} alone", body) for name, body in zip(view.spec.tickers, others)])
-
-
-def _metrics(figures: Mapping[str, float | None], whose: str) -> Html:
+    """Every metric of the run and of buy and hold, with its 95 % interval, definition and unit; each ticker's below when there are several."""
+    estimates = performance.estimates(queries.equity(view.id), performance.figures(view.id), fills=queries.fills(view.id))
     rows = [
         (
-            metric.label,
-            shown(figures.get(key), metric.unit),
-            shown(figures.get(f"benchmark_{key}"), metric.unit),
-            {"high": "higher", "low": "lower"}.get(metric.better or "", ""),
-            metric.unit,
-            metric.help,
+            item.metric.label,
+            shown(item.value, item.metric.unit),
+            _between(item.interval, item.metric.unit) or item.why,
+            shown(item.benchmark, item.metric.unit),
+            {"high": "higher", "low": "lower"}.get(item.metric.better or "", ""),
+            item.metric.unit,
+            item.metric.help,
         )
+        for item in estimates.rows
+    ]
+    heads = ["metric", "run", "95 % interval", "buy and hold", "better", "unit", "definition"]
+    how = (
+        f"Intervals: {estimates.returns:,} daily returns redrawn {estimates.draws:,} times in blocks of {estimates.block:.1f} days on average "
+        f"(stationary bootstrap, seed {estimates.seed}); shares of trials by Wilson. They speak of the luck of the days, of nothing else."
+    )
+    several = view.spec.tickers if len(view.spec.tickers) > 1 else ()
+    return el(
+        "div",
+        table(heads, rows, numbers=(1, 2, 3), caption="Metrics"),
+        el("p", how, cls="muted"),
+        *[folded(f"{ticker} alone", _alone(performance.figures(view.id, ticker), ticker)) for ticker in several],
+    )
+
+
+def _between(found: Interval | None, unit: str) -> str:
+    return f"{shown(found.low, unit)} to {shown(found.high, unit)}" if found else ""
+
+
+def _alone(figures: Mapping[str, float | None], ticker: str) -> Html:
+    rows = [
+        (metric.label, shown(figures.get(key), metric.unit), shown(figures.get(f"benchmark_{key}"), metric.unit), metric.unit, metric.help)
         for key, metric in METRICS.items()
     ]
-    return table(["metric", "run", "buy and hold", "better", "unit", "definition"], rows, numbers=(1, 2), caption=f"Metrics: {whose}")
+    return table(["metric", "run", "buy and hold", "unit", "definition"], rows, numbers=(1, 2), caption=f"Metrics of {ticker}")
 
 
 def shown(value: float | None, unit: str) -> str:

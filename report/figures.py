@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from report.markup import Html, el
-from services import queries
+from services import performance, queries
 from services.queries import RunView
 from ui.charts import offline
 from ui.charts.equity import equity as equity_chart
+from ui.charts.heatmap import months as months_chart
 from ui.charts.memory import layer_counts as layers_chart
 from ui.charts.price import price as price_chart
 
@@ -53,6 +54,19 @@ def prices(view: RunView, ticker: str, *, name: str, red_up: bool) -> Chart:
         title=ticker,
         alt=f"Prices of {ticker} as traded, with the fills of the run",
         schemes=_both(lambda dark: price_chart(bars, fills, dark=dark, red_up=red_up, orders=orders)),
+    )
+
+
+def calendar(view: RunView, *, name: str, red_up: bool) -> Chart:
+    """Returns by month of the run, of buy and hold, and their difference."""
+    found = performance.months(queries.equity(view.id), view.spec)
+    whole = performance.years(found)
+    return Chart(
+        name=name,
+        section="months",
+        title="Returns by month",
+        alt="Returns by month and year of the run, of buy and hold, and their difference",
+        schemes=_both(lambda dark: months_chart(found, whole, dark=dark, red_up=red_up)),
     )
 
 

@@ -19,8 +19,10 @@ EVENT = ("day", "kind", "before_layer", "after_layer", "importance", "delta", "r
 RECALL = ("day", "layer", "rank", "similarity", "recency", "importance", "score", "near_miss", "cited")
 
 
-def listed(run: str, ticker: str, frame: pd.DataFrame, only: set[int] | None) -> dict[str, Any]:
-    """The list as columns and rows: the state after the last recorded session. ``only`` are the ids kept; None keeps all."""
+def listed(run: str, ticker: str, only: set[int] | None) -> dict[str, Any]:
+    """The list as columns and rows, in the state after the last recorded session. ``only`` are the ids kept; None keeps all."""
+    days = queries.session_days(run, ticker)
+    frame = queries.memories(run, ticker, days[-1]) if days else pd.DataFrame()
     kept = frame if only is None or frame.empty else frame[frame["id"].isin(only)]
     return {"columns": list(LISTED), "rows": cells(kept, LISTED), "of": len(frame), "block": BLOCK}
 
@@ -30,25 +32,26 @@ def blocks(run: str, ticker: str, ids: list[int]) -> Iterator[dict[str, Any]]:
     if not ids:
         return
     store = runs.store()
-    known = store.memory_rows(run, ticker).set_index("id", drop=False)
-    events = _by_memory(store.event_rows(run, ticker), EVENT)
-    recalls = _by_memory(store.recall_rows(run, ticker), RECALL)
+    events = _by_memory(store.event_rows(run, ticker, columns=("memory_id", *EVENT)), EVENT, set(ids))
+    recalls = _by_memory(store.recall_rows(run, ticker, columns=("memory_id", *RECALL[1:])), RECALL, set(ids))
     for start in range(0, len(ids), BLOCK):
         part = ids[start : start + BLOCK]
-        about = dict(zip(part, cells(known.loc[part], ABOUT), strict=True))
-        yield {
-            "about": list(ABOUT),
-            "event": list(EVENT),
-            "recall": list(RECALL),
-            "memories": {
-                str(number): {"about": about[number], "events": events.get(number, []), "recalls": recalls.get(number, [])}
-                for number in part
-            },
+        about = about_rows(run, ticker, part)
+        found = {
+            str(number): {"about": about[number], "events": events.get(number, []), "recalls": recalls.get(number, [])} for number in part
         }
+        yield {"about": list(ABOUT), "event": list(EVENT), "recall": list(RECALL), "memories": found}
 
 
-def _by_memory(frame: pd.DataFrame, columns: tuple[str, ...]) -> dict[int, list[list[Any]]]:
+def about_rows(run: str, ticker: str, ids: list[int]) -> dict[int, list[Any]]:
+    """By id, the values of ``ABOUT``."""
+    frame = runs.store().memory_rows(run, ticker, ids=ids, columns=("id", *ABOUT))
+    return dict(zip((int(number) for number in frame["id"]), cells(frame, ABOUT), strict=True))
+
+
+def _by_memory(frame: pd.DataFrame, columns: tuple[str, ...], ids: set[int]) -> dict[int, list[list[Any]]]:
     found: dict[int, list[list[Any]]] = {}
+    frame = frame[frame["memory_id"].isin(ids)] if len(frame) else frame
     if frame.empty:
         return found
     for number, row in zip(frame["memory_id"], cells(frame, columns), strict=True):
@@ -62,9 +65,3 @@ def cells(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[list[Any]]:
         return []
     columns_of = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in columns]
     return [list(row) for row in zip(*columns_of, strict=True)]
-
-
-def last_states(run: str, ticker: str) -> pd.DataFrame:
-    """Every memory in its state after the last recorded session, as the memory page shows it."""
-    days = queries.session_days(run, ticker)
-    return queries.memories(run, ticker, days[-1]) if days else pd.DataFrame()

@@ -384,13 +384,17 @@
     table(byId("trips-table"), { name: "Round trips", data: found.trips, empty: "No position was ever opened.", columns: [
       { key: "opened", label: "Opened", show: row => dayLink(row.ticker, row.opened) }, ...ticker,
       { key: "side", label: "Side", show: row => row.side > 0 ? "▲ long" : "▼ short", find: row => row.side > 0 ? "long" : "short" },
-      { key: "entry_day", label: "Decided to enter", help: "The day whose decision opened it", show: row => dayLink(row.ticker, row.entry_day) },
+      { key: "decided_in", label: "Decided to enter", help: "The day whose decision opened it", show: row => dayLink(row.ticker, row.decided_in) },
       { key: "closed", label: "Closed", show: row => row.closed ? dayLink(row.ticker, row.closed) : "still open" },
-      { key: "exit_day", label: "Decided to leave", help: "The day whose decision closed it", show: row => dayLink(row.ticker, row.exit_day) },
+      { key: "decided_out", label: "Decided to leave", help: "The day whose decision closed it", show: row => dayLink(row.ticker, row.decided_out) },
+      money("profit", "Profit", "Realised, unrealised and dividends, fees included, money"),
+      { key: "gain", label: "Gain", num: true, help: "Profit over the money put in", show: row => signed(row.gain) },
+      { key: "benchmark", label: "Holding", num: true, help: "What buy and hold gained over the same sessions", show: row => signed(row.benchmark) },
+      { key: "sessions", label: "Sessions", num: true, help: "Held, from the entry on" },
+      money("entry", "Entry", "Mean price paid, fees not included, on the share basis of the last fill"), money("exit", "Exit", "Mean price received"),
       { key: "shares", label: "Shares", num: true, show: row => shares(row.shares) },
-      money("entry", "Entry", "Mean price paid, fees not included, on the share basis of the last fill"), money("exit", "Exit", "Mean price received"), money("realised", "Realised", "Profit or loss, fees included, money"),
-      { key: "gain", label: "Gain", num: true, help: "Realised over the money put in", show: row => signed(row.gain) }, money("commission", "Commission", "Money"),
-      { key: "cause", label: "Ended by", show: row => words(row.cause) },
+      { key: "worst", label: "Worst", num: true, help: "Deepest it stood below its entry", show: row => signed(row.worst) }, { key: "best", label: "Best", num: true, help: "Highest it stood above its entry", show: row => signed(row.best) },
+      money("costs", "Costs", "Commission and slippage, money"), { key: "cause", label: "Ended by", show: row => words(row.cause) },
     ] });
     byId("fills-table").before(h("h3", null, "Fills"));
     table(byId("fills-table"), { name: "Fills", data: found.fills, empty: "Nothing was traded.", columns: [
@@ -400,9 +404,11 @@
       money("price", "Price", "After slippage", 4), money("reference", "Reference", "Open, close or stop level before slippage", 4), money("commission", "Commission", "Money"), money("slippage", "Slippage", "Money lost against the reference"), money("realised", "Realised", "Profit or loss by average cost, fees included"),
       { key: "cause", label: "Cause", show: row => words(row.cause) }, { key: "note", label: "Note", cls: "long" },
     ] });
-    byId("orders-table").before(h("h3", null, "Orders that came to nothing"));
-    table(byId("orders-table"), { name: "Orders not filled", data: found.orders, empty: "Every order was filled, or still waits.", columns: [
-      { key: "decided", label: "Decided", show: row => dayLink(row.ticker, row.decided) }, ...ticker, { key: "ended", label: "Ended", show: row => dayLink(row.ticker, row.ended) }, { key: "status", label: "Status" }, { key: "reason", label: "Why", cls: "long" },
+    byId("orders-table").before(h("h3", null, "Orders"));
+    table(byId("orders-table"), { name: "Orders", data: found.orders, empty: "No order was placed.", choices: [{ label: "Status", of: row => row.status }], columns: [
+      { key: "decided", label: "Decided", show: row => dayLink(row.ticker, row.decided) }, ...ticker, { key: "action", label: "Decision", show: row => pill(row.action), find: row => verdict(row.action) },
+      { key: "wished", label: "Wished", num: true, help: "Share of equity the decision asked for", show: row => percent(row.wished, 0) }, { key: "weight", label: "Ordered", num: true, help: "Share of equity after the limits", show: row => percent(row.weight, 0) },
+      { key: "status", label: "Status" }, { key: "ended", label: "Ended", show: row => dayLink(row.ticker, row.ended) }, { key: "reason", label: "Why", cls: "long" },
     ] });
   }
 
