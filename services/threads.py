@@ -439,12 +439,14 @@ def _uses(recalls: pd.DataFrame, events: pd.DataFrame, every: pd.DataFrame, *, s
     found = recalls.drop(columns=[name for name in ("ticker",) if name in recalls]).join(every, on="day")
     found["credit"] = back["credit"].reindex(keys).to_numpy(dtype=float)
     found["credited_on"] = _dates(pd.Series(back["credited_on"].reindex(keys).to_numpy(dtype=object), index=found.index))
-    found["use"] = [_use(row) for row in found.to_dict("records")]
+    gone = dict(zip(*(events.loc[events["kind"] == "forgotten", name] for name in ("memory_id", "day"))))
+    rows = found.to_dict("records")
+    for row in rows:
+        row["use"] = _use(row)
+    found["use"] = [row["use"] for row in rows]
     found["named"] = found["use"].isin(("cited", "studied"))
-    # while training a session's study comes a session later, and only what it credits is known without opening the day
-    found["stance"] = [_sign(row) for row in found.to_dict("records")]
-    gone = events[events["kind"] == "forgotten"].set_index("memory_id")["day"]
-    found["why"] = [_no_credit(row, gone.get(row["memory_id"]), spec) for row in found.to_dict("records")]
+    found["stance"] = [_sign(row) for row in rows]
+    found["why"] = [_no_credit(row, gone.get(row["memory_id"]), spec) for row in rows]
     found = found.assign(weight=float("nan"), claim="")
     return found[[*USE, *FATE, "stance", "weight", "claim", "credit", "credited_on", "why"]].reset_index(drop=True)
 

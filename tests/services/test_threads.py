@@ -146,7 +146,7 @@ def test_there_and_back_a_memory_in_the_thread_of_a_day_has_that_day_in_its_own(
     run: str, records: list[DayRecord], of_memory: OfMemory, of_day: OfDay
 ) -> None:
     same = ["use", "named", "rank", "score", "stance", "order", "verdict", "credit", "credited_on", "settled_on", "why"]
-    for record in records[1::12]:
+    for record in records[1::20]:
         for row in of_day(record.day).uses.to_dict("records"):
             uses = of_memory(row["memory_id"]).uses
             back = uses[uses["day"] == record.day].to_dict("records")
