@@ -3,10 +3,17 @@
 import streamlit as st
 
 from services import queries
-from ui import annotations, cached, draw, overview_performance, page, run_facts, run_view, text, url_state
+from ui import annotations, cached, draw, overview_performance, overview_worst, page, pickers, run_facts, run_view, text, url_state
 from ui.charts.price import price as price_chart
 
 page.start("Overview", __file__)
+
+
+def of(view: queries.RunView) -> str:
+    """Whose money the page is about, as the choice further down has it."""
+    names = view.spec.tickers
+    asked = pickers.read("of")
+    return asked if asked in names else queries.TOTAL if len(names) > 1 else names[0]
 
 
 def market(view: queries.RunView, ticker: str) -> None:
@@ -27,6 +34,7 @@ def next_steps(view: queries.RunView, ticker: str) -> None:
     with st.container(horizontal=True, gap="medium"):
         if worst := queries.worst_day(view.id):
             page.link("days", f"Worst day against holding – {worst[0]} {worst[1]}", icon="→", run=view.id, ticker=worst[0], day=worst[1])
+            page.link("overview", "Post-mortem of that day", icon="→", run=view.id, ticker=ticker, worst=f"day-{worst[0]}-{worst[1]}")
         page.link("days", "All days", icon="→", run=view.id, ticker=ticker)
         page.link("memory", "The memory", icon="→", run=view.id, ticker=ticker)
 
@@ -61,6 +69,7 @@ with run_view.told():
     run_view.strip(view)
     annotations.panel(view)
     next_steps(view, ticker)
+    overview_worst.section(view, of(view))
     whose = overview_performance.money(view)
     market(view, ticker)
     st.subheader("Key figures", anchor=False)

@@ -20,11 +20,11 @@ from agent.market.sessions import Calendar
 from agent.spec import RunSpec
 from services import queries, runs, wiring
 
-COUNTED = "counted, not estimated"
+COUNTED = "counted"
 REASONS = {
-    **dict.fromkeys(("longest_underwater_bars", "skew", "kurtosis_nonexcess"), "too fragile for an interval"),
-    **dict.fromkeys(("sharpe_se", "psr_0", "alpha_t", "excess_t"), "is about chance itself"),
-    **dict.fromkeys(("profit_factor_fills",), "too few trades to redraw"),
+    **dict.fromkeys(("longest_underwater_bars", "skew", "kurtosis_nonexcess"), "too fragile"),
+    **dict.fromkeys(("sharpe_se", "psr_0", "alpha_t", "excess_t"), "about chance itself"),
+    **dict.fromkeys(("profit_factor_fills",), "not redrawn"),
 }
 
 

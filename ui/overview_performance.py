@@ -132,41 +132,50 @@ def metrics(view: RunView, whose: str) -> None:
     every = st.expander("All metrics, with 95 % intervals, unit and definition", key="all_metrics", on_change="rerun")
     if every.open:
         with every:
-            table(_estimates(view.id, view.done, whose))
+            table(_estimates(view.id, view.done, whose), cached.equity(view, whose))
 
 
 VERDICTS = {
     "better": "▲ better",
     "worse": "▼ worse",
-    "better, unclear": "△ better, may be chance",
-    "worse, unclear": "▽ worse, may be chance",
+    "better, unclear": "△ better or chance",
+    "worse, unclear": "▽ worse or chance",
     "equal": "＝ equal",
     "": "",
 }
 
 
-def table(found: Estimates) -> None:
+def table(found: Estimates, frame: pd.DataFrame) -> None:
     """Every metric of the run beside buy-and-hold: value, interval, difference with its interval, unit and definition."""
-    rows = [_row(item, found) for item in found.rows]
+    if frame.empty:
+        text.plain("No test session yet: there is nothing to measure.")
+        return
+    rows = [_row(item) for item in found.rows]
     right = ("run", "interval", "buy and hold", "difference", "its interval")
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
         key="metrics_table",
         alt="All metrics of the run, of buy and hold, and their difference, with 95 % intervals",
-        height=38 + 35 * len(rows),
+        height="content",
         column_config={
-            "metric": st.column_config.TextColumn("Metric", width="medium", pinned=True),
-            **{name: st.column_config.TextColumn(label, alignment="right", help=help_) for name, label, help_ in COLUMNS if name in right},
-            **{name: st.column_config.TextColumn(label, help=help_) for name, label, help_ in COLUMNS if name not in right},
+            "metric": st.column_config.TextColumn("Metric", width=WIDTHS["metric"], pinned=True),
+            **{
+                name: st.column_config.TextColumn(label, help=help_, width=WIDTHS.get(name), alignment="right" if name in right else None)
+                for name, label, help_ in COLUMNS
+            },
             "definition": st.column_config.TextColumn(
-                "Definition", width="large", help="How the figure is computed. Click a cell to read all of it."
+                "Definition", width="large", help="How it is computed; click a cell to read all of it."
             ),
         },
     )
-    st.caption(_method(found))
+    days = (
+        f"From {frame['day'].iloc[0]} to {frame['day'].iloc[-1]}, {found.returns:,} daily returns; 252 sessions a year, risk-free rate 0. "
+    )
+    st.caption(days + _method(found))
 
 
+WIDTHS = {"metric": 150, "run": 70, "interval": 135, "buy and hold": 95, "difference": 85, "its interval": 140, "verdict": 150}  # pixels
 COLUMNS = (
     ("run", "Run", "The figure of the run, after costs, over the test window."),
     ("interval", "95 % interval", "Where the figure may lie given the luck of the days; or why there is no interval."),
@@ -180,7 +189,7 @@ COLUMNS = (
     (
         "verdict",
         "Against holding",
-        "By the direction that is good for this figure. May be chance: the interval of the difference holds zero.",
+        "By the direction that is good for this figure. Or chance: the interval of the difference holds zero.",
     ),
     ("chance", "Not better", "Share of the redrawn histories in which the run was not better than buy and hold."),
     ("unit", "Unit", "Fractions are shown as percent."),
@@ -196,7 +205,7 @@ UNITS = {
 }
 
 
-def _row(item: Estimate, found: Estimates) -> dict[str, str]:
+def _row(item: Estimate) -> dict[str, str]:
     unit = item.metric.unit
     return {
         "metric": item.metric.label,
@@ -232,11 +241,11 @@ def _span(found: Interval, unit: str, *, gap: bool = False) -> str:
 def _method(found: Estimates) -> str:
     if not any(item.interval for item in found.rows if item.metric.key in ("sharpe", "annual_volatility")):
         return (
-            f"{found.returns} daily returns: too few for intervals of return and risk. Shares have Wilson intervals, which count each day or "
+            "Too few for intervals of return and risk. Shares have Wilson intervals, which count each day or "
             "decision as a trial of its own."
         )
     return (
-        f"Intervals of return and risk: stationary block bootstrap (Politis and Romano) of {found.returns:,} daily returns, {found.draws:,} redrawn "
+        f"Intervals of return and risk: stationary block bootstrap (Politis and Romano) of the daily returns, {found.draws:,} redrawn "
         f"histories, blocks of {found.block:.1f} days on average (Politis and White), seed {found.seed}; the same run gives the same intervals. "
         "Shares (winning days and fills, decisions right): Wilson intervals, which count each as a trial of its own. Max drawdown and Calmar: "
         "the spread over redrawn histories of the same length. An interval is about the luck of these days; it knows nothing of other markets, "

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from agent.errors import NoData
-from agent.evaluation.metrics import METRICS, beta_alpha, drawdown_bars, evaluate, psr, returns
+from agent.evaluation.metrics import METRICS, alpha_t, beta_alpha, direction_hits, drawdown_bars, evaluate, mean_t, psr, returns
 from agent.evaluation.trades import round_trips
 from agent.portfolio.accounting import fill_order, place_order
 from agent.records import Fill, Order, Portfolio
@@ -182,6 +182,49 @@ def test_a_line_is_found_again(slope, intercept):
     b = np.diff(OTHER) / OTHER[:-1]
     found = beta_alpha(intercept + slope * b, b)
     assert found == (pytest.approx(slope, abs=1e-9), pytest.approx(intercept * 252, abs=1e-9))
+
+
+def newey_west_by_loops(x, y, lags):
+    """The textbook sum over pairs of days, for coefficients of least squares of y on the columns of x."""
+    n = len(y)
+    beta, *_ = np.linalg.lstsq(x, y, rcond=None)
+    e = y - x @ beta
+    middle = np.zeros((x.shape[1], x.shape[1]))
+    for i in range(n):
+        for j in range(n):
+            if abs(i - j) <= lags:
+                middle += (1 - abs(i - j) / (lags + 1)) * e[i] * e[j] * np.outer(x[i], x[j])
+    bread = np.linalg.inv(x.T @ x)
+    return beta[0] / math.sqrt((bread @ middle @ bread)[0, 0])
+
+
+def test_t_values_allow_for_days_that_hang_together_as_newey_and_west_do():
+    r, b = (np.diff(curve[:120]) / curve[:119] for curve in (RANDOM, OTHER))
+    found = evaluate(RANDOM[:120], benchmark=OTHER[:120])
+    assert found["excess_t"] == pytest.approx(newey_west_by_loops(np.ones((119, 1)), r - b, 5))
+    assert found["alpha_t"] == pytest.approx(newey_west_by_loops(np.column_stack([np.ones(119), b]), r, 5))
+    assert mean_t(r, lags=0) == pytest.approx(stats.ttest_1samp(r, 0).statistic * math.sqrt(119 / 118))  # without lags: White's, no n - 1
+
+
+def test_a_t_value_is_open_where_there_is_no_variation_or_too_few_days():
+    assert (mean_t(np.full(30, 0.01)), mean_t(np.arange(5.0)), alpha_t(np.arange(9.0), np.zeros(9))) == (None, None, None)
+    assert evaluate(CURVE, benchmark=CURVE)["excess_t"] is None
+
+
+def test_a_direction_is_right_when_the_move_from_the_fill_to_the_next_open_goes_its_way():
+    opens = [10.0, 11.0, 12.0, 11.0, 11.0, 13.0]  # moves of sessions 0 to 3: +1, -1, 0, +1
+    assert direction_hits([1, 1, 1, -1, 1, 1], opens) == (1, 3)  # the third did not move, the last two have no move yet
+    assert direction_hits([0, 0, -1, 0, 0, 0], opens) == (0, 0)
+    assert direction_hits([], []) == (0, 0)
+    with pytest.raises(ValueError, match="2 directions for 3 opens"):
+        direction_hits([1, 1], [1.0, 2.0, 3.0])
+
+
+def test_judged_decisions_inside_the_cost_band_are_neither_right_nor_wrong():
+    found = evaluate(CURVE, verdicts=[1, -1, 0, 1, 0], directions=(0, 0))
+    assert (found["judged_hit"], found["judged_n"]) == (pytest.approx(2 / 3), 3.0)
+    assert (found["direction_hit"], found["direction_n"]) == (None, 0.0)
+    assert evaluate(CURVE)["judged_hit"] is None
 
 
 def test_every_metric_says_what_it_is():

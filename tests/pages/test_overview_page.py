@@ -8,8 +8,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from agent.evaluation.intervals import wilson
 from agent.evaluation.leaks import span
-from services import queries, runs
+from agent.records import Thought
+from services import performance, post_mortem, queries, runs
 from tests.pages.conftest import TICKERS, OpenPage, address
 
 
@@ -205,3 +207,92 @@ def test_what_was_noted_about_the_models_stands_among_the_warnings(run: str, ope
         assert "• The way 'schema' did not pass." in said and "• Second model: A <b>short</b> window." in said
     finally:
         store.set_provenance(run, known)
+
+
+# ------------------------------------------------------------------------------------------- figures over time, intervals, post-mortem
+
+
+@pytest.mark.parametrize(
+    ("chart", "title"), [("falls", "Below the peak so far"), ("rolling", "Rolling figures"), ("months", "Returns by month")]
+)
+def test_one_figure_at_a_time_chosen_by_the_address(run: str, open_page: OpenPage, chart: str, title: str) -> None:
+    at = open_page("overview", run=run, chart=chart)
+    assert any(element.value.startswith(title) for element in at.subheader)
+    assert len(at.get("plotly_chart")) == 2  # this one and the prices
+    assert address(at, "chart") == chart
+
+
+def test_a_window_longer_than_the_run_says_so(run: str, open_page: OpenPage) -> None:
+    at = open_page("overview", run=run, chart="rolling", roll="252")
+    sessions = len(queries.equity(run))
+    assert f"This run has {sessions} sessions: too short for a window of 252." in said(at)
+
+
+def test_the_table_of_metrics_gives_intervals_or_the_reason_and_the_difference_to_holding(run: str, open_page: OpenPage) -> None:
+    at = open_page("overview", run=run)
+    at.session_state["all_metrics"] = True
+    at.run()
+    table = next(frame.value for frame in at.dataframe if "definition" in frame.value.columns).set_index("metric")
+    found = performance.figures(run)
+    assert table.loc["Sharpe", "interval"] == "n/a: fewer than 60 days"
+    hits, n = round(found["direction_hit"] * found["direction_n"]), int(found["direction_n"])
+    interval = wilson(hits, n)
+    assert interval is not None
+    assert table.loc["Direction right", "interval"] == f"{100 * interval.low:.1f} … {100 * interval.high:.1f} %"
+    gap = found["annual_volatility"] - found["benchmark_annual_volatility"]
+    assert table.loc["Volatility", "difference"] == f"{100 * gap:+.1f} pp"
+    assert table.loc["Volatility", "verdict"] == ("▲ better" if gap < 0 else "▼ worse")
+    assert any("Too few for intervals" in element.value for element in at.caption)
+
+
+def test_nothing_of_the_post_mortem_is_read_before_it_is_opened(run: str, open_page: OpenPage) -> None:
+    at = open_page("overview", run=run)
+    assert any("Post-mortem" in element.label for element in at.expander)
+    assert not any("decided" in frame.value.columns for frame in at.dataframe)
+    at.session_state["post_mortem"] = True
+    at.run()
+    listed = next(frame.value for frame in at.dataframe if "decided" in frame.value.columns)
+    assert len(listed) == len(post_mortem.cases(run))
+    assert not any("What was known" in element.value for element in at.markdown)
+
+
+@pytest.mark.parametrize("kind", ["fall", "day", "call"])
+def test_a_link_opens_the_post_mortem_of_one_case(run: str, open_page: OpenPage, kind: str) -> None:
+    case = next(case for case in post_mortem.cases(run) if case.kind == kind)
+    at = open_page("overview", run=run, worst=case.key)
+    shown, found = said(at), post_mortem.examine(run, case)
+    headings = " ".join(element.value for element in at.markdown)
+    for words in (f"What was known at the close of {case.decided}", "What else could have been done", "What memory learnt later"):
+        assert words in headings
+    decision = found.record.thought.decision
+    assert decision is not None and f"“{decision.summary}”" in shown
+    choices = next(frame.value for frame in at.dataframe if "choice" in frame.value.columns)
+    assert list(choices["choice"]) == [item.name for item in found.alternatives]
+    links = [element.proto for element in at.get("page_link")]
+    assert any("The decision of" in link.label and f"day={case.decided}" in link.query_string for link in links)
+    for number in found.thread.named["memory_id"].head(8):
+        assert any(f"mem={number}" in link.query_string for link in links)
+    for reason in decision.reasons_against:
+        assert reason.claim in shown
+
+
+def test_a_case_that_does_not_exist_becomes_a_sentence(run: str, open_page: OpenPage) -> None:
+    at = open_page("overview", run=run, worst="day-NOPE-2022-02-01")
+    assert "no post-mortem" in said(at)
+
+
+def test_a_run_that_is_still_training_shows_the_page_without_figures(run: str, open_page: OpenPage) -> None:
+    store, view = runs.store(), queries.run(run)
+    young = runs.create(view.spec.model_copy(update={"name": "young"}))
+    try:
+        for record in store.records(run):
+            if record.phase == "train":
+                store.append(record.model_copy(update={"run": young, "thought": Thought()}))
+        for chart in ("equity", "falls", "rolling", "months"):
+            at = open_page("overview", run=young, chart=chart)
+            at.session_state["post_mortem"] = at.session_state["all_metrics"] = True
+            at.run()
+            assert not at.exception, at.exception
+            assert "No test session yet" in said(at) and "Nothing to examine yet" in said(at)
+    finally:
+        store.delete(young)

@@ -111,7 +111,7 @@ def _mark_fall(fig: go.Figure, fall: dict[str, object], number: int, last: str, 
     """A band from peak to recovery, and the number of the fall with its depth at the lowest point."""
     colours = theme.palette(dark)
     end = str(fall["recovery"])[:10] if isinstance(fall["recovery"], date) else last
-    band = {"fillcolor": theme.fade(colours.down, 0.10), "line": {"width": 0}, "layer": "below"}
+    band = {"fillcolor": theme.fade(colours.down, 0.10), "line": {"width": 1, "color": theme.fade(colours.down, 0.35)}, "layer": "below"}
     fig.add_shape(type="rect", x0=str(fall["peak"])[:10], x1=end, y0=0, y1=1, xref="x", yref="paper", **band)
     fig.add_annotation(
         x=str(fall["trough"])[:10],
@@ -123,6 +123,7 @@ def _mark_fall(fig: go.Figure, fall: dict[str, object], number: int, last: str, 
         ax=0,
         ay=18,
         font={"size": 12, "color": colours.text},
+        bgcolor=theme.fade(colours.page, 0.8),
     )
 
 
