@@ -119,6 +119,6 @@ with run_view.told():
     else:
         layers = [layer.name for layer in view.spec.memory.layers]
         memory_table.counts(over, memories, layers, day)
-        if (mem := pickers.mem(queries.memory_ids(view.id, ticker))) is not None:
+        if pickers.read("mem") and (mem := pickers.mem(queries.memory_ids(view.id, ticker))) is not None:
             memory_detail.show(view, ticker, mem, day)
         shown(view, ticker, day, days, memories)

@@ -88,8 +88,8 @@ def _flows(view: RunView, rows: pd.DataFrame, day: date) -> dict | None:
         text.plain("No memory was born, moved or forgotten; what follows was credited or cited where it was.")
         return None
     layers = [layer.name for layer in view.spec.memory.layers]
-    left, right = st.columns([1, 1], vertical_alignment="center")
-    with left:
+    side_by_side = st.container(horizontal=True, vertical_alignment="center")  # one below the other where the page is narrow
+    with side_by_side, st.container(width=410):
         draw.chart(flows_chart(rows, layers=layers, dark=draw.dark()), key="flows", alt=f"Moves of memories between layers until {day}")
     shown = pd.DataFrame(
         {
@@ -99,7 +99,7 @@ def _flows(view: RunView, rows: pd.DataFrame, day: date) -> dict | None:
             "memories": rows["memories"],
         }
     )
-    with right:
+    with side_by_side, st.container(width=415):
         event = st.dataframe(
             shown,
             key="flow_rows",

@@ -38,8 +38,11 @@ def counts(over_time: pd.DataFrame, memories: pd.DataFrame, layers: Sequence[str
 
 def filtered(memories: pd.DataFrame) -> pd.DataFrame:
     """The memories that pass the filters above the table, most important first; every filter is in the URL."""
-    layers = [*(name for name in theme.LAYERS if name in set(memories["layer"])), *sorted(set(memories["layer"]) - set(theme.LAYERS))]
-    kinds = sorted(set(memories["kind"]))
+    layers = [
+        *(name for name in theme.LAYERS if name in set(memories["layer"].unique())),
+        *sorted(set(memories["layer"].unique()) - set(theme.LAYERS)),
+    ]
+    kinds = sorted(set(memories["kind"].unique()))
     one, two = st.columns([1, 1], vertical_alignment="bottom")
     with one:
         inside = url_state.several(
@@ -52,13 +55,11 @@ def filtered(memories: pd.DataFrame) -> pd.DataFrame:
         state = url_state.choice("alive", ALIVE, label="State")
     with two:
         sought = url_state.words("find", label="Find", placeholder="words of the text, title or publisher, or a number").casefold()
-    kept = memories
+    kept = memories if state == "all" else memories[memories["alive"] == (state == "alive")]  # first: on a long run most are forgotten
     if inside:
         kept = kept[kept["layer"].isin(inside)]
     if of_kind:
         kept = kept[kept["kind"].isin(of_kind)]
-    if state != "all":
-        kept = kept[kept["alive"] == (state == "alive")]
     if sought:
         body = kept["id"].astype(str) + " " + kept["title"] + " " + kept["publisher"] + " " + kept["text"]
         kept = kept[[sought in found.casefold() for found in body]]
