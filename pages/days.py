@@ -3,9 +3,10 @@
 import streamlit as st
 
 from services import queries
-from ui import cached, day_table, day_trace, page, pickers, run_view
+from ui import cached, day_links, day_table, day_trace, page, pickers, run_view
 
 page.start("Days", __file__)
+day_links.arrived()
 
 
 def listing(view: queries.RunView, ticker: str) -> None:
@@ -15,13 +16,8 @@ def listing(view: queries.RunView, ticker: str) -> None:
     with above:
         day_table.strip(view, ticker, kept)
     if kept.empty:
-        page.empty(
-            "No day passes these filters",
-            "Take a filter away, or search for another word.",
-            ("days", "Show all days"),
-            run=view.id,
-            ticker=ticker,
-        )
+        page.empty("No day passes these filters", "Take a filter away, or search for another word.")
+        day_links.here("Show all days", icon="→", run=view.id, ticker=ticker)
         return
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         said = st.empty()

@@ -39,14 +39,15 @@ def credits(run_id: str, ticker: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CREDITS)
 
 
-def credited(run_id: str, ticker: str, day: date, ids: Iterable[int], *, study: bool = False) -> pd.DataFrame:
-    """The credit events that came back to the memories ``ids`` for the decision of ``day`` (or for the study made on it), in order.
+def credited(run_id: str, ticker: str, day: date, *, judged: date | None) -> pd.DataFrame:
+    """The credit events that came back for the decision of ``day``, in order; for a study, those of the study made on it.
 
-    Columns: seq, day, memory_id, after_layer, importance (0..100, after it), delta, reason.
+    ``judged``: the session in which the decision was judged, as ``services.queries.fate`` says; None for a study. Columns: seq, day,
+    memory_id, after_layer, importance (0..100, after it), delta, reason.
     """
-    events = day_rows.credit_events(runs.store(), run_id, ticker, ids)
-    causes = [(decided(reason), on) for reason, on in zip(events["reason"], events["day"], strict=True)]
-    mine = [cause is not None and (cause[0] == "study") == study and (on if study else cause[1]) == day for cause, on in causes]
+    events = day_rows.credit_events(runs.store(), run_id, ticker, judged or day)
+    causes = [decided(reason) for reason in events["reason"]]
+    mine = [cause is not None and (cause[0] == "study" if judged is None else cause[0] != "study" and cause[1] == day) for cause in causes]
     return events[pd.Series(mine, index=events.index, dtype=bool)].reset_index(drop=True)
 
 

@@ -5,7 +5,8 @@ Every function takes the open store first; frames are as everywhere in the store
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, false, func, select, true
@@ -17,7 +18,6 @@ from storage.run_store import RunStore
 if TYPE_CHECKING:
     import pandas as pd
 
-_PART = 500  # ids in one statement: databases limit the number of parameters
 _days, _recalls, _events = schema.days.c, schema.recalls.c, schema.memory_events.c
 
 
@@ -35,16 +35,15 @@ def credit_sums(store: RunStore, run_id: str, ticker: str) -> pd.DataFrame:
     )
 
 
-def credit_events(store: RunStore, run_id: str, ticker: str, ids: Iterable[int]) -> pd.DataFrame:
-    """Every credit event of these memories, in order: seq, day, memory_id, after_layer, importance, delta, reason."""
-    wanted = sorted({int(number) for number in ids})[:_PART]
+def credit_events(store: RunStore, run_id: str, ticker: str, day: date) -> pd.DataFrame:
+    """Every credit given in one session, in order: seq, day, memory_id, after_layer, importance, delta, reason."""
     columns = (_events.seq, _events.day, _events.memory_id, _events.after_layer, _events.importance, _events.delta, _events.reason)
     return _frame(
         store,
         run_id,
         lambda key: (
             select(*columns)
-            .where(_events.run_key == key, _events.ticker == ticker, _events.memory_id.in_(wanted), _events.kind == "credited")
+            .where(_events.run_key == key, _events.ticker == ticker, _events.day == day, _events.kind == "credited")
             .order_by(_events.seq)
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -30,8 +31,8 @@ class Credit:
         return float(self.events["delta"].sum()) if len(self.events) else 0.0
 
 
-def of_day(record: DayRecord, *, run: str) -> Credit:
-    """The credit events that go back to this day."""
+def of_day(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> Credit:
+    """The credit events that go back to this day. ``fate`` as ``services.queries.fate`` gives it: when the decision was judged."""
     decision, study = record.thought.decision, record.thought.study
     stances: dict[int, int] = {}
     if study is not None:
@@ -41,8 +42,11 @@ def of_day(record: DayRecord, *, run: str) -> Credit:
         opposed = {number for reason in decision.reasons_against for number in reason.memories}
         cited = {number for ids in decision.cited.values() for number in ids}
         stances = {number: (number in backed) - (number in opposed) for number in backed | opposed | cited}
-    events = day_reads.credited(run, record.ticker, record.day, stances, study=study is not None) if stances else pd.DataFrame()
-    return Credit(events, stances, study is not None)
+    known = bool(stances) and (study is not None or "judged" in fate)
+    judged = fate.get("judged") if study is None else None
+    return Credit(
+        day_reads.credited(run, record.ticker, record.day, judged=judged) if known else pd.DataFrame(), stances, study is not None
+    )
 
 
 def gist(found: Credit) -> str:

@@ -14,6 +14,7 @@ from ui import day_links, text, url_state
 from ui.masked import Wording
 
 MOST = 40  # places listed; the rest is counted
+LIST = 380  # pixels of a long list, so that the trace stays in sight
 LEFT, RIGHT = "⟦", "⟧"  # around what was found
 
 
@@ -34,16 +35,17 @@ def results(record: DayRecord, words: str, *, run: str, wording: Wording) -> Non
         matches = sum(hit.matches for hit in hits)
         steps = len({hit.passage.step for hit in hits})
         st.caption(f"{matches:,} matches in {_count(len(hits), 'text')} of {_count(steps, 'step')}. A click opens the step.")
-        for hit in hits[:MOST]:
-            _hit(hit)
+        with st.container(height=LIST if len(hits) > 5 else "content", border=False, gap="xsmall"):
+            for hit in hits[:MOST]:
+                _hit(hit)
         if len(hits) > MOST:
             st.caption(f"{len(hits) - MOST} more texts are not listed; add a word to narrow the search.")
 
 
 def _hit(hit: day_text.Hit) -> None:
-    where, said = st.columns([1.3, 3], vertical_alignment="top", gap="small")
+    where, said = st.columns([1.7, 3], vertical_alignment="top", gap="small")
     with where:
-        place = f"{hit.passage.step}: {hit.passage.place}"
+        place = f"{hit.passage.step} · {hit.passage.place}"
         day_links.step(hit.passage.step, f"{place} ({hit.matches})" if hit.matches > 1 else place, **hit.passage.keys)
     with said:
         text.plain("\n".join(f"{part.before}{LEFT}{part.match}{RIGHT}{part.after}" for part in hit.excerpts), longest=900)

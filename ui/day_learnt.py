@@ -42,7 +42,7 @@ def decided(view: RunView, record: DayRecord, titles: Mapping[int, str], credit:
                 f"{text.label(name)} {format.percent(value, digits=0)}", color="gray", help="The model's own odds for the next sessions."
             )
         if decision.horizon_sessions:
-            st.badge(f"horizon {decision.horizon_sessions} sessions", color="gray")
+            st.badge(f"horizon {decision.horizon_sessions} session{'s' * (decision.horizon_sessions != 1)}", color="gray")
         if decision.stop_loss_pct:
             st.badge(f"stop {format.percent(decision.stop_loss_pct)}, target {format.percent(decision.take_profit_pct)}", color="gray")
     day_reasons.sides(record, titles, credit, run=view.id)
@@ -56,7 +56,7 @@ def studied(record: DayRecord, titles: Mapping[int, str], *, run: str) -> None:
         return
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            link("days", f"Session studied: {study.session}", run=run, ticker=record.ticker, day=study.session)
+            day_links.step("outcome", f"Session studied: {study.session}", day=study.session)
             st.badge(f"next session {format.percent(study.move, digits=2, sign=True)}", color="gray")
             st.badge("in hindsight:", color="gray")
             cards.action_pill(study.label)
@@ -73,20 +73,12 @@ def studied(record: DayRecord, titles: Mapping[int, str], *, run: str) -> None:
                     day_links.thread(run, record.ticker, mem=number)
 
 
-def traded(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
+def traded(record: DayRecord, fate: Mapping[str, Any]) -> None:
     """Fills of this session, the order placed at its close and where it ended."""
     if record.settled is not None:
         text.plain("This session ended an earlier order:")
         cards.order_card(record.settled)
-        link(
-            "days",
-            f"The decision behind it: {record.settled.day}",
-            icon="→",
-            run=run,
-            ticker=record.ticker,
-            day=record.settled.day,
-            step="decision",
-        )
+        day_links.step("decision", f"The decision behind it: {record.settled.day}", icon="→", day=record.settled.day)
     for fill in record.fills:
         cards.fill_card(fill)
     if record.order is None:
@@ -96,7 +88,7 @@ def traded(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
         )
     else:
         cards.order_card(record.order.model_copy(update={"status": fate.get("status", record.order.status)}))
-        _where_it_ended(record, fate, run=run)
+        _where_it_ended(record, fate)
     held = record.portfolio
     text.plain(
         f"After the day: equity {format.money(record.equity)}, cash {format.money(held.cash)}, {format.shares(held.shares)} shares; "
@@ -104,26 +96,18 @@ def traded(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
     )
 
 
-def _where_it_ended(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
+def _where_it_ended(record: DayRecord, fate: Mapping[str, Any]) -> None:
     if "settled" not in fate:
         if record.order is not None and record.order.status == "pending":
             text.plain("It is still waiting for a price: the run ends here, or the ticker has not traded since.")
         return
     at = f" at {format.number(fate.get('price'))}" if fate.get("price") else ""
-    link(
-        "days",
-        f"{str(fate['status']).capitalize()} on {fate['settled']}{at}",
-        icon="→",
-        run=run,
-        ticker=record.ticker,
-        day=fate["settled"],
-        step="order",
-    )
+    day_links.step("order", f"{str(fate['status']).capitalize()} on {fate['settled']}{at}", icon="→", day=fate["settled"])
     if fate.get("reason"):
         text.plain(fate["reason"])
 
 
-def outcome(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
+def outcome(record: DayRecord, fate: Mapping[str, Any]) -> None:
     """What came of this day's decision, and which earlier decisions were judged today."""
     if "next_return" in fate:
         text.plain(
@@ -140,7 +124,7 @@ def outcome(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
                 f"{format.percent(fate['move'], digits=2, sign=True)}",
                 width="content",
             )
-            link("days", f"Judged on {fate['judged']}", icon="→", run=run, ticker=record.ticker, day=fate["judged"], step="outcome")
+            day_links.step("outcome", f"Judged on {fate['judged']}", icon="→", day=fate["judged"])
     elif record.order is not None and record.order.status != "rejected":
         text.plain("Not judged yet: the run ends before the decision is old enough.")
     elif record.phase == "test":
@@ -150,14 +134,7 @@ def outcome(record: DayRecord, fate: Mapping[str, Any], *, run: str) -> None:
     for found in record.outcomes:
         word, colour = VERDICTS[found.verdict]
         with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
-            link(
-                "days",
-                f"{'Buy' if found.direction > 0 else 'Sell'} of {found.decided}",
-                run=run,
-                ticker=record.ticker,
-                day=found.decided,
-                step="decision",
-            )
+            day_links.step("decision", f"{'Buy' if found.direction > 0 else 'Sell'} of {found.decided}", day=found.decided)
             st.badge(word, color=colour)
             text.plain(f"price moved {format.percent(found.move, digits=2, sign=True)} in {found.sessions} sessions", width="content")
     if record.awaiting:

@@ -5,14 +5,28 @@ A link to a step keeps what is being looked for, so that a find survives a click
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
+from ui import day_table
 from ui.links import link
 
+# Streamlit shows what a link to the same page asks for but leaves the browser's address as it was; taking a key out of the address on
+# the server makes the browser write the rest of it. So a link within the page carries one key more, which never stays.
+BY_LINK = "via"
 STAYS = ("q", "words")  # keys of a trace that a link inside it must not lose
+
+
+def arrived() -> None:
+    """First thing on the page: after a click on one of its own links, tell the browser the address that is now shown."""
+    if BY_LINK in st.query_params:
+        del st.query_params[BY_LINK]
+
+
+def here(label: str, *, icon: str | None = None, **keys: Any) -> None:
+    """A link from the Days page to the Days page."""
+    link("days", label, icon=icon, **keys, **{BY_LINK: 1})
 
 
 def thread(run: str, ticker: str, *, label: str = "Thread", **about: Any) -> None:
@@ -21,11 +35,7 @@ def thread(run: str, ticker: str, *, label: str = "Thread", **about: Any) -> Non
 
 
 def step(name: str, label: str, *, icon: str = "", **keys: Any) -> None:
-    """To one step of the day that is shown, or of the one in ``keys``."""
-    here = {key: st.query_params[key] for key in ("run", "ticker", "day", *STAYS) if st.query_params.get(key)}
-    given = {key: value for key, value in keys.items() if value is not None}
-    link("days", label, icon=icon or None, **{**here, **_texts(given), "step": name})
-
-
-def _texts(keys: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(value) for key, value in keys.items()}
+    """To one step of the day that is shown, or of the one in ``keys``; filters of the table and the words looked for stay."""
+    kept = {key: st.query_params[key] for key in ("run", "ticker", "day", *STAYS, *day_table.KEPT) if st.query_params.get(key)}
+    given = {key: str(value) for key, value in keys.items() if value is not None}
+    here(label, icon=icon or None, **{**kept, **given, "step": name})

@@ -79,7 +79,7 @@ def _reason(reason: Reason, record: DayRecord, titles: Mapping[int, str], credit
 def _memory(number: int, title: str, recall: Recall | None, credit: float | None, record: DayRecord, run: str) -> None:
     with st.container(gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            name = f"Memory {number}" + (f" – {text.label(title, longest=36)}" if title else "")
+            name = f"Memory {number}" + (f" – {text.label(title, longest=28)}" if title else "")
             link("memory", name, run=run, ticker=record.ticker, day=record.day, mem=number)
             day_links.thread(run, record.ticker, mem=number)
         words = []
@@ -98,6 +98,6 @@ def _fact(fact: Fact | None, label: str, record: DayRecord, run: str) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         keys = {"filing": fact.item.id} if isinstance(fact.item, Filing) else {}
-        day_links.step("observed", f"{fact.label} – {text.label(fact.name, longest=44)}", **keys)
+        day_links.step("observed", f"{fact.label} – {text.label(fact.name, longest=34)}", **keys)
         if fact.item is not None:
             day_links.thread(run, record.ticker, src=fact.item.id)

@@ -68,6 +68,13 @@ COLUMNS: Mapping[str, Column] = {
     ),
     "outcome": Column("Outcome", "Price move from the fill until the decision was judged, over its horizon.", _number, 75, form="%+.1f %%"),
     "judged": Column("Judged", "The decision's direction times that move, against twice the cost of a trade.", _words, 105),
+    "result": Column(
+        "Result",
+        "That move in the direction of the decision: a sell gains by a fall. Before costs; one trade's own profit is on Trades.",
+        _number,
+        70,
+        form="%+.1f %%",
+    ),
     "credit": Column(
         "Credit",
         "Sum of the changes of importance (0 to 100 each) that the judgement of this decision gave to the memories it cited, when it was "
@@ -127,6 +134,7 @@ def _rows(run: str, done: int, ticker: str, _view: RunView) -> pd.DataFrame:
             "next_return": 100 * days["next_return"],
             "outcome": 100 * days["outcome"].astype(float),
             "judged": [_judgement(row) for row in rows],
+            "result": 100 * days["outcome"].astype(float) * days["action"].map({"buy": 1.0, "sell": -1.0}).astype(float),
             "credit": days["day"].map(credit).astype(float),
             "asked": [_asked(row) for row in rows],
             "tokens": days["prompt_tokens"] + days["answer_tokens"],
@@ -329,16 +337,16 @@ def ordered(rows: pd.DataFrame, by: str, rising: bool) -> pd.DataFrame:
 # -------------------------------------------------------------------------------------------------------------- strip and table
 
 
+@st.cache_resource(max_entries=24, show_spinner=False)  # handed out without a copy: drawing only reads it, and building it is slow
+def _figure(run: str, done: int, ticker: str, kept: tuple[date, ...] | None, dark: bool, red_up: bool, _view: RunView) -> theme.Figure:
+    days = cached.days(_view, ticker)[["day", "phase", "action", "confidence"]]
+    return decisions.strip(cached.equity(_view, ticker), days, dark=dark, red_up=red_up, kept=kept)
+
+
 def strip(view: RunView, ticker: str, kept: pd.DataFrame) -> None:
     """The run at a glance above the table; a click on a decision opens its day. Only what passes the filters is marked."""
-    days = cached.days(view, ticker)[["day", "phase", "action", "confidence"]]
-    figure = decisions.strip(
-        cached.equity(view, ticker),
-        days,
-        dark=draw.dark(),
-        red_up=draw.red_up(),
-        kept=None if len(kept) == len(days) else set(kept["_date"]),
-    )
+    every = len(kept) == len(cached.days(view, ticker))
+    figure = _figure(view.id, view.done, ticker, None if every else tuple(kept["_date"]), draw.dark(), draw.red_up(), view)
 
     def clicked() -> None:
         if day := draw.clicked(st.session_state["days_strip"]):

@@ -32,7 +32,6 @@ from ui import (
     text,
     theme,
 )
-from ui.links import link
 
 FIRST_OPEN = ("decision", "outcome")
 NONE_OPEN = "none"
@@ -65,7 +64,7 @@ def show(view: RunView, record: DayRecord) -> None:
     fate = queries.fate(view.id, record.ticker, record.day)
     ways, finding = st.columns([3, 2], vertical_alignment="bottom")
     with ways, st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        link("days", "All days", icon="↩", run=view.id, ticker=record.ticker, **day_table.kept())
+        day_links.here("All days", icon="↩", run=view.id, ticker=record.ticker, **day_table.kept())
         day_links.thread(view.id, record.ticker, label="Thread of this day", day=record.day)
         copying = st.container(width="content")
     with finding:
@@ -89,7 +88,7 @@ def _steps(view: RunView, record: DayRecord, fate: Mapping[str, Any], wording: m
     calls = record.thought.calls
     keys = {"run": view.id, "ticker": record.ticker}
     thoughts = sum(bool(call.completion and call.completion.thinking) for call in calls)
-    credit = day_credit.of_day(record, run=view.id)
+    credit = day_credit.of_day(record, fate, run=view.id)
     verdict = _study_step(view, record) if record.phase == "train" else _decision_step(view, record, credit)
     return [
         Step("observed", ":material/visibility:", _observed_gist(record), lambda: day_seen.observed(record, run=view.id)),
@@ -110,8 +109,8 @@ def _steps(view: RunView, record: DayRecord, fate: Mapping[str, Any], wording: m
             "answered", ":material/chat:", _answered_gist(record), (lambda: day_asked.answered(calls, wording=wording)) if calls else None
         ),
         verdict,
-        Step("order", ":material/swap_vert:", _order_gist(record, fate), lambda: day_learnt.traded(record, fate, run=view.id)),
-        Step("outcome", ":material/flag:", _outcome_gist(record, fate), lambda: day_learnt.outcome(record, fate, run=view.id)),
+        Step("order", ":material/swap_vert:", _order_gist(record, fate), lambda: day_learnt.traded(record, fate)),
+        Step("outcome", ":material/flag:", _outcome_gist(record, fate), lambda: day_learnt.outcome(record, fate)),
         Step("credit", ":material/balance:", day_credit.gist(credit), lambda: _credited(record, credit, **keys)),
         Step("memory", ":material/edit_note:", _memory_gist(record), lambda: _changes(record, **keys)),
     ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from agent.records import DayRecord, Memory, ModelCall, Segment
 
 AROUND = 70  # characters on each side of a match
-EXCERPTS = 3  # of one passage; the rest is counted
+EXCERPTS = 2  # of one passage; the rest is counted
 _QUOTED = re.compile(r'"([^"]+)"|(\S+)')
 
 
@@ -138,20 +138,20 @@ def _recalled(record: DayRecord, memories: Mapping[int, Memory]) -> Iterator[Pas
 
 
 def _asked(mark: str, call: ModelCall, segments: Sequence[Segment], say: Callable[[str], str]) -> Iterator[Passage]:
-    name, keys = f"{call.purpose}{f', attempt {call.attempt}' if call.attempt > 1 else ''}", {"call": mark}
+    keys, of = {"call": mark}, "" if mark in ("decide", "study") else f", {mark}"
     mine = segments_of(call, segments)
     if mine and all(part.text in (call.system if part.role == "system" else call.user) for part in mine) and call.attempt == 1:
         for part in mine:
-            yield Passage("asked", f"{name}: segment {part.name}", say(part.text), {**keys, "prompt": "rendered"})
+            yield Passage("asked", f"segment {part.name}{of}", say(part.text), {**keys, "prompt": "rendered"})
     else:
-        yield Passage("asked", f"{name}: system text", say(call.system), {**keys, "prompt": "raw"})
-        yield Passage("asked", f"{name}: user text", say(call.user), {**keys, "prompt": "raw"})
+        yield Passage("asked", f"system text{of}", say(call.system), {**keys, "prompt": "raw"})
+        yield Passage("asked", f"user text{of}", say(call.user), {**keys, "prompt": "raw"})
     if call.completion and call.completion.thinking:
-        yield Passage("thinking", name, say(call.completion.thinking), keys)
+        yield Passage("thinking", f"thinking{of}", say(call.completion.thinking), keys)
     if call.completion:
-        yield Passage("answered", name, say(call.completion.text), {**keys, "answer": "raw"})
+        yield Passage("answered", f"answer{of}", say(call.completion.text), {**keys, "answer": "raw"})
     if call.error:
-        yield Passage("answered", f"{name}: what was wrong with it", say(call.error), keys)
+        yield Passage("answered", f"what was wrong with it{of}", say(call.error), keys)
 
 
 def _decided(record: DayRecord) -> Iterator[Passage]:

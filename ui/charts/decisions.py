@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -35,7 +36,7 @@ def strip(
     if frame.empty:
         return nothing("No test day yet: decisions appear here as soon as there are some", dark=dark, height=120)
     colours = theme.palette(dark)
-    x, mine = iso(frame["day"]), _gain(frame["equity"])
+    x, mine = np.array(iso(frame["day"])), _gain(frame["equity"])
     fig = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.05)
     for name, values, colour, dash in (
         ("buy and hold", _gain(frame["benchmark"]), colours.benchmark, "dash"),
@@ -72,6 +73,10 @@ def _gain(money: pd.Series) -> pd.Series:
     return money / known.iloc[0] - 1 if len(known) and known.iloc[0] > 0 else money * float("nan")
 
 
+def _sure(confidence: float) -> str:
+    return "" if pd.isna(confidence) else f", confidence {confidence:.0%}"
+
+
 def _decisions(
     frame: pd.DataFrame, gain: pd.Series, days: pd.DataFrame, kept: Collection[date] | None, dark: bool, red_up: bool
 ) -> list[go.Scatter]:
@@ -87,16 +92,14 @@ def _decisions(
         colour = theme.action_colour(word if word in ("buy", "hold", "sell") else None, dark, red_up=red_up)
         traces.append(
             go.Scatter(
-                x=iso(rows["day"]),
-                y=[heights[day] for day in rows["day"]],
-                customdata=[
-                    [str(day)[:10], "" if pd.isna(sure) else f", confidence {sure:.0%}"]
-                    for day, sure in zip(rows["day"], rows["confidence"])
-                ],
+                x=np.array(iso(rows["day"])),
+                y=np.array([heights[day] for day in rows["day"]], dtype=float),
+                customdata=np.array(iso(rows["day"]), dtype=object),
+                text=np.array([_sure(value) for value in rows["confidence"]], dtype=object),
                 name=inert(f"{theme.GLYPHS[word]} {word}"),
                 mode="markers",
                 marker={"symbol": symbol, "size": SIZES[word], "color": colour, "opacity": 0.55 if word == "hold" else 1},
-                hovertemplate="%{customdata[0]}: " + word + "%{customdata[1]}<br>%{y:+.1%} since the start<extra></extra>",
+                hovertemplate="%{customdata}: " + word + "%{text}<br>%{y:+.1%} since the start<extra></extra>",
             )
         )
     return traces
