@@ -23,7 +23,7 @@ from services import exports
 MANIFEST = "manifest.json"
 MOST_FILES = 200  # an export has fifteen
 LARGEST = 16 * 2**30  # bytes of all files together; 1,000 days of 5 tickers with long prompts are about one GiB
-SMALL = 64 * 2**20  # bytes that may be packed as tightly as they like
+SMALL = 64 * 2**20  # bytes of a file that may be packed as tightly as it likes
 TIGHTEST = 250  # times smaller than its content: text packs 5 to 30 times, a bomb 1,000 times
 _TROUBLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
@@ -133,11 +133,15 @@ def _entries(found: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     files = [entry for entry in found if not entry.is_dir()]
     for entry in found:
         _check_entry(entry)
-    total, packed = sum(entry.file_size for entry in files), sum(entry.compress_size for entry in files)
+    total = sum(entry.file_size for entry in files)
     if total > LARGEST:
         raise SpecError(f"the zip unpacks to {total / 2**30:,.0f} GiB; the most is {LARGEST // 2**30}", field="path")
-    if total > SMALL and total > TIGHTEST * packed:
-        raise SpecError(f"the zip unpacks to {total // max(1, packed):,} times its size, which text does not; it is refused", field="path")
+    for entry in files:
+        if entry.file_size > SMALL and entry.file_size > TIGHTEST * entry.compress_size:
+            times = entry.file_size // max(1, entry.compress_size)
+            raise SpecError(
+                f"{_shown(entry.filename)} unpacks to {times:,} times its size, which text does not; it is refused", field="path"
+            )
     named: dict[str, zipfile.ZipInfo] = {}
     folders = {str(PurePosixPath(entry.filename).parent) for entry in files}
     if len(folders) > 1:

@@ -1,8 +1,8 @@
 """A run as a folder that stands alone: everything seen, asked, answered, remembered, traded and measured, in open formats.
 
-JSON is written with sorted keys (the manifest's in their own order) and full precision, so that two runs that did the same give the same bytes apart from the fields
-named in ``manifest.json`` under ``wall_clock``. ``services.imports`` makes the same run of the folder again; it reads ``manifest.json``,
-``spec.json``, ``days.jsonl``, ``vectors.npz`` and ``annotations.json``, and the other files follow from these.
+JSON has full precision and the order of keys in which things were recorded, so that two runs that did the same give the same bytes
+apart from the fields named in ``manifest.json`` under ``wall_clock``. ``services.imports`` makes the same run of the folder again: it
+reads ``manifest.json``, ``spec.json``, ``days.jsonl``, ``vectors.npz`` and ``annotations.json``; the other files follow from these.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def export(run: str, out: Path, *, force: bool = False, on_day: OnDay | None = N
     )
     _json(out / "leaks.json", _leaks(view, known))
     _json(out / "spec.json", view.spec.model_dump(mode="json"))
-    _json(out / "manifest.json", _manifest(view, counts), ordered=True)
+    _json(out / "manifest.json", _manifest(view, counts))
     return counts
 
 
@@ -250,7 +250,7 @@ class Sheet:
         for row in rows:
             self.count += 1
             if table is None:
-                self._file.write(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n")
+                self._file.write(json.dumps(row, ensure_ascii=False) + "\n")  # as recorded: layers stand in the order of the spec
             else:
                 table.writerow({key: _cell(value) for key, value in row.items()})
         return self.count
@@ -288,6 +288,5 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _json(path: Path, body: Any, *, ordered: bool = False) -> None:
-    """``ordered``: keys stay where they are, since the first of several names in a mask is the one that is put back."""
-    path.write_text(json.dumps(body, indent=1, sort_keys=not ordered, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+def _json(path: Path, body: Any) -> None:
+    path.write_text(json.dumps(body, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")

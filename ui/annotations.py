@@ -109,10 +109,10 @@ def _notes(found: Beside, name: str) -> None:
         return
     with box:
         editing = st.session_state.get(f"_editing_{name}")
-        for item in found.notes:
-            _note(item, name, editing == item.key)
         _write(f"_note_{name}", "New note", "", "Keep this note", lambda words: written.note(found.place, words), name)
         _said(name)
+        for item in reversed(found.notes):
+            _note(item, name, editing == item.key)
 
 
 def _note(item: Annotation, name: str, editing: bool) -> None:

@@ -24,7 +24,7 @@ def shelf() -> None:
     names = queries.names()
     with box:
         for item in found[:MOST]:
-            _row(item, names.get(item.place.run, item.place.run))
+            _row(item, text.clean(names.get(item.place.run, item.place.run), longest=40))
         if len(found) > MOST:
             st.caption(f"{len(found) - MOST} older bookmarks are not listed here; they are still on their pages.")
 
