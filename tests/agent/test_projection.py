@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
@@ -60,6 +60,7 @@ def test_the_largest_component_of_a_direction_is_positive_whichever_way_the_poin
             assert axis[np.abs(axis).argmax()] > 0
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables)
 def test_the_same_vectors_give_the_same_places_to_the_last_digit(points: np.ndarray) -> None:
     one, two = fit(points), fit(points.copy())
@@ -67,6 +68,7 @@ def test_the_same_vectors_give_the_same_places_to_the_last_digit(points: np.ndar
     assert one.explained == two.explained
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables)
 def test_nothing_comes_to_lie_farther_apart_than_it_is(points: np.ndarray) -> None:
     flat = fit(points).place(points)
@@ -75,6 +77,7 @@ def test_nothing_comes_to_lie_farther_apart_than_it_is(points: np.ndarray) -> No
         assert (drawn <= real + 1e-6).all()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables)
 def test_explained_shares_are_shares_and_in_order(points: np.ndarray) -> None:
     first, second = fit(points).explained

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from services.memory_changes import GONE, NEW, counts, difference, flows, live, moved_along, uses_by
@@ -112,7 +112,7 @@ def histories(draw: some.DrawFn) -> pd.DataFrame:
 days = some.integers(-1, 12).map(day)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), days, days)
 def test_what_flowed_in_and_out_is_what_the_layers_gained(found: pd.DataFrame, a: date, b: date) -> None:
     a, b = sorted((a, b))
@@ -124,7 +124,7 @@ def test_what_flowed_in_and_out_is_what_the_layers_gained(found: pd.DataFrame, a
     assert sum(after.values()) - sum(before.values()) == born - moved.loc[moved["target"] == GONE, "moves"].sum()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), days, days, days)
 def test_two_differences_make_the_one_over_both_periods(found: pd.DataFrame, a: date, b: date, c: date) -> None:
     a, b, c = sorted((a, b, c))
@@ -139,7 +139,7 @@ def test_two_differences_make_the_one_over_both_periods(found: pd.DataFrame, a: 
             assert parts[0]["now"] == parts[1]["before"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), days)
 def test_every_memory_behind_the_flows_is_in_the_difference(found: pd.DataFrame, until: date) -> None:
     moved, changed = flows(found, after=None, until=until), difference(found, after=None, until=until)
