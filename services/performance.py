@@ -5,7 +5,7 @@ The functions take the frame of ``queries.equity`` where they can, so that a pag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -17,8 +17,7 @@ from agent.evaluation.intervals import Interval, wilson
 from agent.evaluation.metrics import METRICS, Metric, direction_hits, evaluate, returns
 from agent.evaluation.rolling import WINDOWS, Fall
 from agent.market.sessions import Calendar
-from agent.spec import RunSpec
-from services import queries, runs, wiring
+from services import queries, runs
 
 COUNTED = "counted"
 REASONS = {
@@ -78,7 +77,7 @@ def hit_rates(run_id: str, ticker: str = queries.TOTAL) -> dict[str, float | Non
     for name in names:
         judged = store.outcome_rows(run_id, name)
         verdicts += [] if judged.empty else [int(value) for value in judged["verdict"]]
-        right, counted = _directions(store.day_rows(run_id, name))
+        right, counted = _directions(store.day_rows(run_id, name, columns=["day", "phase", "action", "open", "split"]))
         hits, n = hits + right, n + counted
     found = evaluate([1.0, 1.0], verdicts=verdicts, directions=(hits, n))
     return {key: found[key] for key in ("judged_hit", "judged_n", "direction_hit", "direction_n")}
@@ -157,11 +156,16 @@ def rolled(frame: pd.DataFrame, window: int) -> pd.DataFrame:
     return pd.DataFrame({"day": frame["day"], **found})
 
 
-def months(frame: pd.DataFrame, spec: RunSpec) -> pd.DataFrame:
-    """year, month, equity, benchmark, difference (fractions), sessions, first, last, partial: whether sessions of the month are missing."""
+def months(frame: pd.DataFrame) -> pd.DataFrame:
+    """year, month, equity, benchmark, difference (fractions), sessions, first, last, partial: whether sessions of the month are missing.
+
+    Which sessions a month has is asked of the New York calendar where the run kept to it, else of the weekdays: a run that came from
+    elsewhere must show its months without its source of data.
+    """
     days: Sequence[date] = list(frame["day"])
     found = rolling.months(days, frame["equity"].to_numpy(), frame["benchmark"].to_numpy())
-    calendar = wiring.calendar(spec) if found else None
+    ends = {found[0].first, found[-1].last} if found else set()
+    expected = _sessions(days) if found else (lambda month: [])
     rows = [
         {
             "year": item.year,
@@ -172,18 +176,30 @@ def months(frame: pd.DataFrame, spec: RunSpec) -> pd.DataFrame:
             "sessions": item.sessions,
             "first": item.first,
             "last": item.last,
-            "partial": position in (0, len(found) - 1) and calendar is not None and not _whole(item, calendar),
+            "partial": bool(ends & {item.first, item.last}) and not _whole(item, expected(item.first)),
         }
-        for position, item in enumerate(found)
+        for item in found
     ]
     return pd.DataFrame(rows, columns=["year", "month", "equity", "benchmark", "difference", "sessions", "first", "last", "partial"])
 
 
-def _whole(month: rolling.Month, calendar: Calendar) -> bool:
-    first = month.first.replace(day=1)
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    sessions = calendar.sessions(first, last)
-    return (sessions[0].day, sessions[-1].day) == (month.first, month.last)
+def _sessions(days: Sequence[date]) -> Callable[[date], list[date]]:
+    """The sessions of the month a day lies in."""
+    calendar = Calendar("XNYS")
+    kept = calendar.first <= days[0] and days[-1] <= calendar.last and all(day in calendar for day in days)
+
+    def of(day: date) -> list[date]:
+        first = day.replace(day=1)
+        last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        if kept:
+            return [session.day for session in calendar.sessions(first, last)]
+        return [item for item in (first + timedelta(days=n) for n in range((last - first).days + 1)) if item.weekday() < 5]
+
+    return of
+
+
+def _whole(month: rolling.Month, sessions: Sequence[date]) -> bool:
+    return (sessions[0], sessions[-1]) == (month.first, month.last)
 
 
 def years(months: pd.DataFrame) -> pd.DataFrame:

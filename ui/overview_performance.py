@@ -26,20 +26,10 @@ TITLES = {
 ABOUT = {21: "a month", 63: "a quarter", 126: "half a year", 252: "a year"}
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _figures(run: str, done: int, whose: str) -> dict[str, float | None]:
-    return performance.figures(run, whose)
-
-
 @st.cache_data(max_entries=16, show_spinner="Redrawing the days ten thousand times")
 def _estimates(run: str, done: int, whose: str) -> Estimates:
     frame, fills = queries.equity(run, whose), queries.fills(run, None if whose == queries.TOTAL else whose)
     return performance.estimates(frame, performance.figures(run, whose), fills=fills)
-
-
-def figures(view: RunView, whose: str) -> dict[str, float | None]:
-    """Every metric of the run, kept for a while."""
-    return _figures(view.id, view.done, whose)
 
 
 def whose_money(view: RunView) -> str:
@@ -112,7 +102,7 @@ def _instead(possible: list[int]) -> str:
 
 
 def _months(view: RunView, whose: str, frame: pd.DataFrame) -> None:
-    found = performance.months(frame, view.spec)
+    found = performance.months(frame)
     fig = months_chart(found, performance.years(found), dark=draw.dark(), red_up=draw.red_up())
     draw.chart(fig, key="months", alt="Returns by month and year of the run, of buy and hold, and their difference")
     partial = [f"{item['first']} to {item['last']}" for item in found[found["partial"]].to_dict("records")]
@@ -128,7 +118,7 @@ def _months(view: RunView, whose: str, frame: pd.DataFrame) -> None:
 
 def metrics(view: RunView, whose: str) -> None:
     """The tiles people ask for first, and all metrics with intervals in a table that is computed once it is opened."""
-    run_facts.headlines(figures(view, whose))
+    run_facts.headlines(cached.figures(view, whose))
     every = st.expander("All metrics, with 95 % intervals, unit and definition", key="all_metrics", on_change="rerun")
     if every.open:
         with every:

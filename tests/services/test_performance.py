@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -97,12 +97,20 @@ def test_a_difference_whose_interval_holds_zero_may_be_chance() -> None:
 
 
 def test_months_know_whether_the_run_saw_all_their_sessions(made: str) -> None:
-    found = performance.months(queries.equity(made), queries.run(made).spec)
+    found = performance.months(queries.equity(made))
     assert list(zip(found["month"], found["partial"])) == [(1, True), (2, False), (3, False), (4, False)]
     whole = queries.equity(made)
     years = performance.years(found)
     assert years["equity"].iloc[0] == pytest.approx(whole["equity"].iloc[-1] / whole["equity"].iloc[0] - 1)
     assert bool(years["partial"].iloc[0])
+
+
+def test_a_run_on_other_days_than_new_yorks_has_its_months_measured_by_weekdays() -> None:
+    days = [date(2024, 12, 2) + timedelta(days=n) for n in range(40) if (date(2024, 12, 2) + timedelta(days=n)).weekday() < 5]
+    frame = pd.DataFrame({"day": days, "equity": 1.0, "benchmark": 1.0})  # Christmas and New Year are sessions here
+    assert list(performance.months(frame)["partial"]) == [False, True]
+    weekend = frame.assign(day=[day + timedelta(days=5) for day in days])
+    assert list(performance.months(weekend)["partial"]) == [True, True]
 
 
 def test_the_first_fall_is_the_max_drawdown(made: str) -> None:
@@ -247,7 +255,7 @@ def test_a_run_that_only_trained_has_nothing_to_examine(made: str, tmp_path: Pat
                 store.append(record.model_copy(update={"run": young, "thought": Thought()}))
         assert post_mortem.cases(young) == ()
         assert performance.figures(young) == {}
-        assert performance.months(queries.equity(young), spec()).empty and performance.falls(queries.equity(young)).empty
+        assert performance.months(queries.equity(young)).empty and performance.falls(queries.equity(young)).empty
         assert date(2022, 1, 3) in queries.session_days(young, "DMAUR")
     finally:
         store.delete(young)
