@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
+from urllib.parse import parse_qs
 
 import pandas as pd
 import pytest
@@ -10,7 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from agent.records import Figure, PriceState
 from services import queries, runs
+from storage.run_store import RunStore
 from tests.pages.conftest import TICKERS, OpenPage, address
+from ui import day_table
 
 TICKER = TICKERS[0]
 EVERY = "observed~recalled~asked~answered~decision~study~order~outcome~memory"
@@ -183,3 +187,126 @@ def test_segments_show_their_age_against_the_decision_also_on_training_days(run:
         mine = [segment for segment in thought.segments if segment.purpose == purpose]
         known = {segment.name: segment.available_at for segment in mine if segment.available_at}
         assert known and {name: moment for name, moment in since.items() if not pd.isna(moment)} == known
+
+
+# ------------------------------------------------------------------------------------------- columns, order, evidence, credit
+
+
+def test_columns_and_order_come_from_the_address(run: str, open_page: OpenPage) -> None:
+    at = open_page("days", run=run, ticker=TICKER, cols="credit~cited~layers~nonsense", sort="-credit")
+    shown = table(at)
+    assert list(at.dataframe[0].proto.column_order) == ["day", "decision", "cited", "layers", "credit"]
+    known = [value for value in shown["credit"] if not pd.isna(value)]
+    assert len(known) > 3 and known == sorted(known, reverse=True)
+    assert not any(pd.isna(value) for value in shown["credit"][: len(known)]), "what has no credit comes last"
+    rising = table(open_page("days", run=run, ticker=TICKER, cols="credit", sort="credit"))["credit"].dropna()
+    assert list(rising) == sorted(known)
+
+
+def test_the_way_back_to_the_table_keeps_filters_columns_and_order(run: str, open_page: OpenPage) -> None:
+    wished = {"act": "buy~hold", "layer": "short", "cols": "~".join(day_table.COLUMNS), "sort": "-credit"}
+    at = open_page("days", run=run, ticker=TICKER, day=str(traded_day(run)), **wished)
+    back = next(link.proto for link in at.get("page_link") if link.proto.label.startswith("All days"))
+    assert {key: parse_qs(back.query_string)[key] for key in wished} == {key: [value] for key, value in wished.items()}
+
+
+def test_days_are_filtered_by_the_layer_they_cite(run: str, open_page: OpenPage) -> None:
+    for layer in ("short", "reflection"):
+        records = [queries.record(run, TICKER, day) for day in queries.session_days(run, TICKER)]
+        wanted = {str(record.day) for record in records if record.thought.decision and record.thought.decision.cited.get(layer)}
+        shown = table(open_page("days", run=run, ticker=TICKER, layer=layer, act="buy~hold~sell"))
+        assert wanted and set(shown["day"]) == wanted
+
+
+def test_credit_in_the_table_is_the_credit_in_the_trace(run: str, open_page: OpenPage) -> None:
+    shown = table(open_page("days", run=run, ticker=TICKER)).set_index("day")["credit"].dropna()
+    day = next(day for day in shown.index if queries.fate(run, TICKER, date.fromisoformat(day)).get("judged"))
+    at = open_page("days", run=run, ticker=TICKER, day=day, step="credit")
+    assert f"{shown[day]:+.1f} of importance came back in all" in all_text(at)
+    changes = [float(part) for badge in at.markdown for part in re.findall(r"(?:praised|blamed|unmoved) ([+-][\d.]+)", badge.value)]
+    assert sum(changes) == pytest.approx(shown[day])
+
+
+# ------------------------------------------------------------------------------------- find, copy, the ways from reason to text
+
+
+def page_links(at: AppTest) -> list[tuple[str, dict[str, str]]]:
+    found = [element.proto for element in at.get("page_link")]
+    return [(link.label, {"page": link.page.split("?")[0], **{k: v[0] for k, v in parse_qs(link.query_string).items()}}) for link in found]
+
+
+def test_find_lists_the_steps_that_hold_the_words_and_leads_there(run: str, open_page: OpenPage) -> None:
+    day = traded_day(run)
+    record = queries.record(run, TICKER, day)
+    title = record.observation.news[-1].title
+    at = open_page("days", run=run, ticker=TICKER, day=str(day), q=f'"{title}"')
+    hits = {keys["step"] for label, keys in page_links(at) if " · " in label and keys.get("q") == f'"{title}"'}
+    assert {"observed", "asked", "memory"} <= hits
+    assert f"⟦{title}⟧" in all_text(at)
+    assert "No text of this day holds “zzzzzz”" in all_text(open_page("days", run=run, ticker=TICKER, day=str(day), q="zzzzzz"))
+
+
+def test_every_reason_leads_to_the_memory_or_the_fact_it_rests_on(run: str, open_page: OpenPage) -> None:
+    day = traded_day(run)
+    decision = queries.record(run, TICKER, day).thought.decision
+    assert decision is not None
+    links = page_links(open_page("days", run=run, ticker=TICKER, day=str(day), step="decision"))
+    reasons = (*decision.reasons_for, *decision.reasons_against)
+    assert any(reason.memories for reason in reasons)
+    for reason in reasons:
+        for number in reason.memories:
+            assert any(keys.get("mem") == str(number) and label.startswith(f"Memory {number}") for label, keys in links)
+            assert any(keys.get("mem") == str(number) and label.startswith("Thread") for label, keys in links)
+        for fact in reason.facts:
+            assert any(keys.get("step") == "observed" and label.startswith(f"{fact} ") for label, keys in links), fact
+
+
+def test_what_was_observed_leads_to_its_memory_and_thread_and_says_what_was_cited(run: str, open_page: OpenPage) -> None:
+    day = traded_day(run)
+    record = queries.record(run, TICKER, day)
+    decision = record.thought.decision
+    assert decision is not None
+    at = open_page("days", run=run, ticker=TICKER, day=str(day), step="observed")
+    links = page_links(at)
+    for item in record.observation.news[-8:]:
+        assert any(keys.get("src") == item.id for _, keys in links)
+    made = [event.memory_id for event in record.thought.memory_events if event.memory and event.memory.kind == "news"]
+    assert made and all(any(keys.get("mem") == str(number) for _, keys in links) for number in made)
+    named = {fact for reason in (*decision.reasons_for, *decision.reasons_against) for fact in reason.facts}
+    assert sum("★ cited" in badge.value for badge in at.markdown) == len({f for f in named if f[0] == "N"}) + bool(named & {"P", "S", "G"})
+
+
+def test_a_day_links_to_its_thread_to_each_step_and_copies_its_own_address(run: str, open_page: OpenPage) -> None:
+    day = str(traded_day(run))
+    at = open_page("days", run=run, ticker=TICKER, day=day, step="order")
+    links = page_links(at)
+    assert any(label.startswith("Thread of this day") and keys.get("day") == day for label, keys in links)
+    assert any(label.startswith("Link to this step") and keys["step"] == "order" for label, keys in links)
+    at.session_state["_copy"] = True
+    at.run()
+    assert any(f"run={run}" in block.value and f"day={day}" in block.value and "step=order" in block.value for block in at.code)
+
+
+def test_links_within_the_page_leave_no_trace_of_themselves_in_the_address(run: str, open_page: OpenPage) -> None:
+    at = open_page("days", run=run, ticker=TICKER, day=str(traded_day(run)), step="decision", via="1")
+    inside = [keys for _, keys in page_links(at) if keys["page"].endswith("days")]
+    assert inside and all(keys["via"] == "1" for keys in inside), "without it the browser keeps the address it had"
+    assert "via" not in at.query_params
+
+
+def test_the_trace_of_a_day_opens_no_other_day_and_not_all_memories(run: str, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def counted(name: str) -> None:
+        real = getattr(RunStore, name)
+
+        def call(self: RunStore, *given: object, **named: object) -> object:
+            opened.append(name)
+            return real(self, *given, **named)
+
+        monkeypatch.setattr(RunStore, name, call)
+
+    for name in ("record", "records", "memories"):
+        counted(name)
+    open_page("days", run=run, ticker=TICKER, day=str(traded_day(run)))
+    assert opened == ["record"]
