@@ -34,8 +34,6 @@ def account(view: RunView, whose: str) -> None:
     closed = trips[trips["closed"].notna()]
     won = int((closed["profit"] > 0).sum())
     tiles = [
-        ("Round trips", f"{len(trips)}", "From flat to flat. An open position is a trip without an end."),
-        ("Won", f"{won} of {len(closed)}", "Closed trips with a profit after costs and with dividends."),
         ("Realised", money(found.realised), "Money: P&L of what was sold, by average cost, all fees included."),
         ("Unrealised", money(found.unrealised), "Money: what is still held at the last close, over its cost with fees."),
     ]
@@ -50,6 +48,15 @@ def account(view: RunView, whose: str) -> None:
         ("Costs", format.money(found.costs), "Money: commission and slippage of all fills. They are in the profit already."),
     ]
     with st.container(horizontal=True, gap="small"):
+        st.metric(
+            "Round trips",
+            f"{len(trips)}",
+            f"{won} of {len(closed)} won",
+            delta_color="off",
+            delta_arrow="off",
+            help="From flat to flat; an open position is a trip without an end. Won: closed with a profit, after costs and with dividends.",
+            width=TILE,
+        )
         for label, value, help_ in tiles:
             st.metric(label, value, help=help_, width=TILE)
     if abs(found.missing) > 0.01:
