@@ -165,13 +165,16 @@ def _ground(view: RunView, ticker: str, row: dict[str, Any]) -> None:
 
 def _afterwards(row: dict[str, Any]) -> str:
     parts = [f"No credit: {row['why']}."] if row["why"] else []
-    parts.append(f"Later shown {_times(row['later_shown'])} and named {_times(row['later_named'])};")
+    parts.append(f"{_again(row['later_shown'], row['later_named'])};")
     parts.append("still in memory at the end." if row["ended_on"] is None else f"forgotten on {row['ended_on']}.")
     return " ".join(parts)
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times" if count else "never"
+def _again(shown: int, named: int) -> str:
+    if not shown:
+        return "Never shown again"
+    times = "once" if shown == 1 else f"{shown} times"
+    return f"Later shown {times}, and named on {named} of these days" if named else f"Later shown {times} and never named"
 
 
 def _facts(found: DayThread) -> None:

@@ -118,7 +118,7 @@ def followed(row: dict[str, Any]) -> str:
         parts.append(f"next session {format.percent(row['next_return'], digits=2, sign=True)}")
     if format.known(row["credit"]) and row["phase"] == "test" and format.known(row["cited_count"]):
         count = int(row["cited_count"])
-        parts.append("it was the only memory named" if count == 1 else f"{count} memories were named, each credited in full")
+        parts.append("it was the only memory named" if count == 1 else f"{count} memories were named, each still alive credited in full")
     if row["why"]:
         parts.append(f"no credit: {row['why']}")
     return " · ".join(parts)
