@@ -182,7 +182,7 @@ def estimate_s(spec: RunSpec, sessions: int) -> float | None:
         same = row.strategy == spec.strategy and row.backend == spec.backend and row.sessions_done >= 5
         if not same or row.spec.backend_options.get("model") != model or row.spec.memory.embedder != spec.memory.embedder:
             continue
-        days = runs.store().day_rows(row.id)
+        days = runs.store().day_rows(row.id, columns=["ms", "model_ms", "cached"])
         asked = days[days["cached"] == 0]  # an answer from the cache says nothing about the model's pace
         days = (asked if len(asked) else days).tail(MEASURED_DAYS)
         return float((days["ms"] + days["model_ms"]).mean()) / 1000 * sessions * len(spec.tickers)

@@ -48,7 +48,11 @@ def active() -> list[str]:
 def look(run_id: str, *, now: datetime | None = None) -> Progress:
     """How a run stands now; SpecError if there is none of that id."""
     row = runs.store().run(run_id)
-    recent = runs.store().day_rows(run_id).tail(PACE_DAYS) if row.sessions_done else pd.DataFrame()
+    recent = (
+        runs.store().day_rows(run_id, columns=["ticker", "day", "ms", "model_ms"], newest=PACE_DAYS)
+        if row.sessions_done
+        else pd.DataFrame()
+    )
     pace = float((recent["ms"] + recent["model_ms"]).mean()) / 1000 if len(recent) else None
     state = runs.state(row)
     left = row.sessions_total - row.sessions_done
@@ -86,6 +90,5 @@ def settled(words: str) -> str:
 
 def last_decisions(run_id: str, most: int = 5) -> pd.DataFrame:
     """The newest recorded days, newest first: day, ticker, phase, action, target_weight, confidence, provenance, abstained, summary, study_label."""
-    rows = runs.store().day_rows(run_id)
     wanted = ["day", "ticker", "phase", "action", "target_weight", "confidence", "provenance", "abstained", "summary", "study_label"]
-    return rows[wanted].tail(most).iloc[::-1].reset_index(drop=True)
+    return runs.store().day_rows(run_id, columns=wanted, newest=most).iloc[::-1].reset_index(drop=True)

@@ -623,12 +623,13 @@ def session_days(run_id: str, ticker: str) -> list[date]:
 
 def worst_day(run_id: str, ticker: str = TOTAL) -> tuple[str, date] | None:
     """Ticker and test session with the largest one-day loss against the benchmark."""
+    rows = runs.store().day_rows(run_id, None if ticker == TOTAL else ticker, columns=_MONEY)
     worst: tuple[float, str, date] | None = None
     for name in tickers(run_id) if ticker == TOTAL else (ticker,):
-        frame = equity(run_id, name)
+        frame = rows[(rows["ticker"] == name) & (rows["phase"] == "test")].reset_index(drop=True)
         if len(frame) < 2:
             continue
-        gap = frame["equity"].pct_change() - frame["benchmark"].pct_change()
+        gap = frame["equity"].pct_change() - frame["benchmark_equity"].pct_change()
         position = int(gap.fillna(0).idxmin())
         value = float(gap.fillna(0).iloc[position])
         if math.isfinite(value) and (worst is None or value < worst[0]):

@@ -334,15 +334,12 @@ def undecided(run: str) -> pd.DataFrame:
 
     A day without a price is none of them: there is nothing to ask again.
     """
-    rows = store().day_rows(run)
-    missed = rows["close"].notna() & rows["abstained"].notna() if len(rows) else []
-    return rows.loc[missed, ["ticker", "day", "phase", "abstained"]].sort_values(["day", "ticker"]).reset_index(drop=True)
+    return store().day_rows(run, columns=["ticker", "day", "phase", "abstained"], having=["close", "abstained"])
 
 
 def discarded_by_retry(run: str, day: date) -> int:
     """Recorded days of all tickers that asking a day again costs: it and everything that came after it."""
-    rows = store().day_rows(run)
-    return int((rows["day"] >= day).sum()) if len(rows) else 0
+    return int((store().day_rows(run, columns=["day"])["day"] >= day).sum())
 
 
 def retry(run: str, ticker: str, day: date) -> int:
@@ -392,8 +389,8 @@ def belongings(run: str) -> dict[str, int]:
     vectors, kinds = settings().chroma / run, [item.kind for item in written.of_run(run)]
     found = {
         "recorded days with prompts, answers and trades": row.sessions_done,
-        "memories": sum(len(keeper.memory_rows(run, ticker)) for ticker in row.tickers),
-        "memory events": sum(len(keeper.event_rows(run, ticker)) for ticker in row.tickers),
+        "memories": sum(len(keeper.memory_ids(run, ticker)) for ticker in row.tickers),
+        "memory events": sum(len(keeper.event_rows(run, ticker, columns=["seq"])) for ticker in row.tickers),
         "files of the vector index": sum(path.is_file() for path in vectors.rglob("*")) if vectors.exists() else 0,
         "lines of the worker's log": len(log_tail(run, 10_000_000).splitlines()),
         "notes": kinds.count("note"),

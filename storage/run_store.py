@@ -415,14 +415,15 @@ class RunStore:
         columns: Sequence[str] | None = None,
         day: date | None = None,
         newest: int | None = None,
+        having: Sequence[str] = (),
     ) -> pd.DataFrame:
-        """One row per day and ticker, by day: of all days, one, or the ``newest`` ones, with these columns of ``schema.days``, or with
-        every one but the body."""
+        """One row per day and ticker, by day: of all days, one, the ``newest`` ones, or those ``having`` something in these columns; with
+        these columns of ``schema.days``, or with every one but the body."""
         chosen = _columns(schema.days, columns, but=("key", "run_key", "body"))
         days = schema.days.c
 
         def query(key: int) -> Select[Any]:
-            wanted = _of_ticker(select(*chosen), days, key, ticker)
+            wanted = _of_ticker(select(*chosen), days, key, ticker).where(*(days[name].is_not(None) for name in having))
             if day is not None:
                 wanted = wanted.where(days.day == day)
             if newest is not None:

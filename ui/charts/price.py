@@ -149,14 +149,19 @@ def _trips(fig: go.Figure, trips: pd.DataFrame, bars: pd.DataFrame, dark: bool, 
     """The time of each trip as a tinted strip and a bar at its foot: full where it made money, hatched by dashes where it lost."""
     up, down = theme.rising_falling(dark, red_up=red_up)
     shown = iso(bars["day"])
+    shapes: list[dict[str, object]] = []  # handed over at once: plotly checks all shapes anew for each that is added
     for opened, closed, profit in zip(trips["opened"], trips["closed"], trips["profit"]):
         start, end = str(opened)[:10], str(closed)[:10] if pd.notna(closed) else shown[-1]
         if end < shown[0] or start > shown[-1]:
             continue
         span = {"x0": max(start, shown[0]), "x1": min(end, shown[-1]), "xref": "x", "yref": "paper"}
         colour = up if profit >= 0 else down
-        fig.add_shape(type="rect", y0=0, y1=1, fillcolor=theme.fade(colour, 0.07), line={"width": 0}, layer="below", **span)
-        fig.add_shape(type="line", y0=0, y1=0, line={"color": colour, "width": 5, "dash": "solid" if profit >= 0 else "dot"}, **span)
+        dash = "solid" if profit >= 0 else "dot"
+        shapes += [
+            {"type": "rect", "y0": 0, "y1": 1, "fillcolor": theme.fade(colour, 0.07), "line": {"width": 0}, "layer": "below", **span},
+            {"type": "line", "y0": 0, "y1": 0, "line": {"color": colour, "width": 5, "dash": dash}, **span},
+        ]
+    fig.update_layout(shapes=[*fig.layout.shapes, *shapes])
 
 
 def _refused(fig: go.Figure, refused: pd.DataFrame, bars: pd.DataFrame, dark: bool) -> None:
