@@ -59,7 +59,7 @@ def prices(view: RunView, ticker: str, *, name: str, red_up: bool) -> Chart:
 
 def calendar(view: RunView, *, name: str, red_up: bool) -> Chart:
     """Returns by month of the run, of buy and hold, and their difference."""
-    found = performance.months(queries.equity(view.id), view.spec)
+    found = performance.months(queries.equity(view.id))
     whole = performance.years(found)
     return Chart(
         name=name,

@@ -39,7 +39,7 @@ def chosen(view: RunView) -> Choice:
     which = url_state.choice("days", tuple(WHICH), label="Whole traces of", default=usual, shown=WHICH)
     if usual != "all":
         text.plain(
-            f"This run has {view.done:,} days of single tickers. All traces of so many make a large file that takes a while to make and to "
+            f"This run has {view.done:,} recorded days, counting each ticker. The traces of all of them make a large file that takes a while to make and to "
             "open, so the worst days are offered first; charts, figures and tables are of the whole run in any case."
         )
     if which == "all":
@@ -142,6 +142,7 @@ def folder(view: RunView) -> None:
         [{"file": name, "what it holds": meaning} for name, meaning in FILES],
         hide_index=True,
         key="export_files",
+        height="content",
         alt="The files of an export and what each holds",
         column_config={"file": st.column_config.TextColumn(width="medium"), "what it holds": st.column_config.TextColumn(width="large")},
     )
