@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, inspect, text
 
 from agent.errors import Unavailable
+from storage.annotations import Annotations, Place
 from storage.connect import connect
 from storage.migrations import MIGRATIONS, migrate
 from storage.run_store import RunStore
@@ -127,3 +128,10 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     before = shape(url)
     store = RunStore(url)
     assert shape(url) == before and store.runs() == []
+
+
+def test_a_run_of_an_old_store_can_be_written_beside_and_takes_it_along(old: str) -> None:
+    store, book = RunStore(old), Annotations(old)
+    note = book.add(Place("run-1", "ACME", memory=1), "note", "later thought")
+    assert book.of_run("run-1") == [note]
+    assert store.delete("run-1")["annotations"] == 1 and book.of_kind("note") == []
