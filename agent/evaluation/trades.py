@@ -266,7 +266,7 @@ def excursions(trip: RoundTrip, sessions: Sequence[Session], *, at_open: bool = 
             else:
                 note(fill.price)
             held += fill.shares
-        if at_open and abs(held) > TINY and not stopped:
+        if at_open and abs(held) > TINY:
             note(session.high)
             note(session.low)
     return min(seen), max(seen)

@@ -127,6 +127,7 @@ def test_a_short_is_hurt_by_highs() -> None:
 def test_of_the_bar_in_which_a_stop_ended_the_trip_only_the_stop_is_known() -> None:
     (trip,) = round_trips([fill(0, 10, 100.0), fill(1, -10, 96.0, realised=-40, cause="stop_loss")])
     assert excursions(trip, BARS[:2]) == (pytest.approx(-0.04), pytest.approx(0.05))
+    assert excursions(trip, BARS[:2], at_open=False) == (pytest.approx(-0.04), 0.0)
 
 
 def test_a_split_is_no_excursion_and_a_later_purchase_moves_the_price_that_counts() -> None:
@@ -144,15 +145,15 @@ def test_a_session_without_a_price_is_no_excursion() -> None:
 
 
 def test_length_and_benchmark_span_the_sessions_of_the_trip() -> None:
-    bars = [session(n, 90, 110, 100, benchmark=value) for n, value in enumerate((100.0, 110.0, 121.0, 121.0, 242.0))]
+    bars = [session(n, 90, 110, 100, benchmark=value) for n, value in enumerate((100.0, 110.0, 121.0, 132.0, 264.0))]
     ended, still = measured(round_trips([fill(1, 1, 100.0), fill(3, -1, 100.0, realised=0.0), fill(4, 1, 100.0)]), bars)
     assert (ended.sessions, still.sessions) == (2, 0)
     assert ended.benchmark == pytest.approx(0.21)  # close of session 0 to close of session 2
-    assert still.benchmark == pytest.approx(1.0)  # close of session 3 to the last close
+    assert still.benchmark == pytest.approx(1.0)  # close of session 3 to the last close, which is twice as much
     (stopped,) = measured(round_trips([fill(1, 1, 100.0), fill(1, -1, 99.0, realised=-1.0, cause="stop_loss")]), bars)
     assert (stopped.sessions, stopped.benchmark) == (0, pytest.approx(0.1))
     (at_close,) = measured(round_trips([fill(1, 1, 100.0), fill(3, -1, 100.0, realised=0.0)]), bars, at_open=False)
-    assert at_close.benchmark == pytest.approx(0.1)
+    assert at_close.benchmark == pytest.approx(0.2)  # close of session 1 to close of session 3
 
 
 def test_a_return_is_profit_over_the_money_put_in() -> None:

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from agent.errors import SpecError
@@ -197,4 +198,26 @@ def test_a_run_that_only_holds_has_no_trips_and_no_wishes(tmp_path: Path, monkey
     found = trading.traits(RUN)
     assert found["hit_rate"].value is None and found["changed_orders"].value is None
     assert found["time_in_market"].value == 0.0
+    settings.cache_clear()
+
+
+def test_a_run_that_ends_on_a_split_without_a_price_is_marked_on_the_new_share_basis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECOLLECT_HOME", str(tmp_path))
+    settings.cache_clear()
+    gap = date(2022, 4, 18)  # TOYA splits 2:1 on it
+
+    def no_price(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["date"] != pd.Timestamp(gap)] if table == "bars" else frame
+
+    def buys(request: Request) -> str:
+        facts = request.facts
+        return json.dumps(toy.decision(facts, "buy")) if isinstance(facts, Situation) else toy.toy_answer(request)
+
+    spec = toy.toy_spec(train=None, tickers=["TOYA"], test={"start": "2022-04-04", "end": str(gap)})
+    kept = stored(runs.store(), spec, toy.run(spec, answer=buys, source=toy.ToySource(rewrite=no_price)))
+    assert kept[-1].observation.bar is None and kept[-1].observation.split == 2.0 and kept[-1].portfolio.shares
+    found = trading.account(RUN)
+    assert found.unrealised != 0 and found.missing == pytest.approx(0, abs=1e-6)
     settings.cache_clear()
