@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sqlite3
@@ -428,6 +429,61 @@ def test_events_are_counted_on_and_can_be_cut_at_a_day(store: RunStore) -> None:
     assert (life["before_layer"].tolist(), life["after_layer"].tolist()) == ([None, None, "short"], ["short", "short", "mid"])
 
 
+def test_a_narrow_reading_says_what_the_wide_one_says(store: RunStore) -> None:
+    fill(store, 7, tickers=("ACME", "BETA"))
+    days, events, memories = store.day_rows("run-1", "ACME"), store.event_rows("run-1", "ACME"), store.memory_rows("run-1", "ACME")
+    recalls = store.recall_rows("run-1", "ACME")
+    assert store.day_rows("run-1", "ACME", columns=["equity", "day"]).equals(days[["equity", "day"]])
+    assert store.day_rows("run-1", "ACME", day=session(3))["index"].tolist() == [3]
+    assert store.day_rows("run-1", "ACME", having=["fill_price"])["day"].tolist() == days["day"][days["fill_price"].notna()].tolist()
+    newest = store.day_rows("run-1", columns=["day", "ticker"], newest=3)
+    assert newest.to_numpy().tolist() == [[session(5), "BETA"], [session(6), "ACME"], [session(6), "BETA"]]
+    assert store.event_rows("run-1", "ACME", day=session(2)).equals(events[events["day"] == session(2)].reset_index(drop=True))
+    assert store.event_rows("run-1", "ACME", columns=["kind", "seq"]).equals(events[["kind", "seq"]])
+    assert store.recall_rows("run-1", "ACME", until=session(3), columns=["memory_id"])["memory_id"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert len(recalls) == 12
+    assert store.memory_rows("run-1", "ACME", ids=[4, 2, 99], columns=["id", "title"]).equals(
+        memories.loc[[1, 3], ["id", "title"]].reset_index(drop=True)
+    )
+    assert store.memory_ids("run-1", "ACME") == memories["id"].tolist() == list(range(1, 15))
+    assert store.sessions("run-1", "ACME") == [session(index) for index in range(7)] and store.sessions("run-1", "NONE") == []
+
+
+def test_more_memories_than_a_statement_has_parameters_are_read_in_order(store: RunStore) -> None:
+    events = tuple(remembered(i, session(0)) for i in range(1, 1202))
+    store.append(make_record(events=events), vectors={i: make_vector(i) for i in range(1, 1202)})
+    asked = store.memory_rows("run-1", "ACME", ids=range(1201, 0, -1), columns=["id"])
+    assert asked["id"].tolist() == list(range(1, 1202)) and store.memory_rows("run-1", "ACME", ids=[]).empty
+
+
+def test_the_numbers_of_states_and_uses_are_those_of_the_events_and_recalls(store: RunStore) -> None:
+    fill(store, 7, tickers=("ACME", "BETA"))
+    events, states = store.event_rows("run-1", "ACME"), store.state_rows("run-1", "ACME")
+    wanted = [json.loads(state) for state in events["state"]]
+    for name in ("importance", "importance_as_of", "recency_anchor", "access_count", "positive", "negative", "layer"):
+        assert states[name].tolist() == [state[name] for state in wanted], name
+    assert states["session"].tolist() == [[session(i) for i in range(7)].index(day) for day in events["day"]]
+    shown = store.recall_rows("run-1", "ACME").query("not near_miss")
+    assert store.use_rows("run-1", "ACME").to_numpy().tolist() == [
+        [i + 1, memory, cited] for i, (memory, cited) in enumerate(zip(shown["memory_id"], shown["cited"]))
+    ]
+
+
+def test_a_day_of_events_is_found_by_an_index(store: RunStore) -> None:
+    fill(store, 2)
+    with store._engine.connect() as connection:
+        asked = "SELECT seq FROM memory_events WHERE run_key = 1 AND ticker = 'ACME' AND day = '2025-03-17'"
+        plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {asked}")).all())
+    assert "events_of_day" in plan
+
+
+def test_the_list_of_names_reads_no_spec_and_no_provenance(store: RunStore) -> None:
+    store.create(make_spec(), run_id="newer", provenance={"prompts": "x" * 9})
+    heads = store.heads()
+    assert [(head.id, head.name, head.tickers) for head in heads] == [(row.id, row.name, row.tickers) for row in store.runs()]
+    assert heads[0].id == "newer" and heads[0].test_start == session(0)
+
+
 def test_empty_frames_have_the_columns_and_types_of_full_ones(store: RunStore) -> None:
     def frames() -> list[Any]:
         ask = store
@@ -438,6 +494,9 @@ def test_empty_frames_have_the_columns_and_types_of_full_ones(store: RunStore) -
             ask.recall_rows("run-1", "ACME"),
             ask.event_rows("run-1", "ACME"),
             ask.memory_rows("run-1", "ACME"),
+            ask.memory_rows("run-1", "ACME", ids=[1]),
+            ask.state_rows("run-1", "ACME"),
+            ask.use_rows("run-1", "ACME"),
         ]
 
     empty = frames()
