@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from agent.records import DayRecord, MemoryEvent
+from agent.records import DayRecord, MemoryEvent, Recall
 from agent.spec import RunSpec
 from services import memory_past, queries, runs
 from services.settings import settings
@@ -90,6 +90,16 @@ def test_several_events_of_one_day_leave_the_last_state(store: RunStore) -> None
     row = queries.memories("run-1", "ACME", day).set_index("id").loc[900]
     now = make_record(index=DAYS).observation.cutoff.timestamp() / 86_400
     assert row["importance"] == pytest.approx(55.0 * 0.9 ** (now - 1.5))
+
+
+def test_being_shown_is_not_being_cited_and_a_near_miss_is_neither(store: RunStore) -> None:
+    parts = {"layer": "short", "rank": 1, "similarity": 0.5, "recency": 0.5, "importance": 0.5, "score": 1.5}
+    shown, missed = Recall(memory_id=1, **parts), Recall(memory_id=3, near_miss=True, **parts)
+    before = queries.memories("run-1", "ACME", session(DAYS - 1)).set_index("id")
+    store.append(make_record(index=DAYS, recalls=(shown, missed)))
+    after = queries.memories("run-1", "ACME", session(DAYS)).set_index("id")
+    assert [after.loc[n, "recalled"] - before.loc[n, "recalled"] for n in (1, 3)] == [1, 0]
+    assert [after.loc[n, "cited"] - before.loc[n, "cited"] for n in (1, 3)] == [0, 0]
 
 
 def test_asking_for_a_day_changes_nothing_for_the_next_who_asks(store: RunStore) -> None:
