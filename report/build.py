@@ -34,7 +34,8 @@ from ui.charts import offline
 HERE = Path(__file__).parent
 MANY_MEMORIES = 6000  # above that only the memories that the chosen days name: their texts would outweigh everything else
 CHART_STEPS = 6  # a chart takes as long as some days do
-CHARTS, ROW, NAMED, RECALLED, CHANGED = 30_000, 90, 25, 45, 20  # bytes packed, and memories that a day names: measured on the demo run
+# bytes packed of a session in charts and tables, a memory in the list, a recall, an event; and memories that a day names: measured on the demo run
+SESSION, ROW, RECALLED, CHANGED, NAMED = 420, 60, 70, 25, 25
 Progress = Callable[[int, int], None]  # steps done, steps in all
 DAY_COLUMNS = (
     *("day", "phase", "action", "abstained", "study_label", "target_weight", "weight", "confidence", "provenance", "recalled_count"),
@@ -161,13 +162,13 @@ def write(found: Plan, out: TextIO, *, red_up: bool = False, progress: Progress 
     )
 
 
-def estimate(found: Plan, *, sample: int = 8) -> int:
+def estimate(found: Plan, *, sample: int = 16) -> int:
     """About how many bytes the report will have, from a few of its days and memories; good to a fifth or so."""
     shared = traces.Shared()
     picked = _spread(found.days, sample)
     bodies = [traces.trace(queries.record(found.view.id, *day), shared) for day in picked]
     per_day = sum(len(pack.packed(body)) for body in bodies) / max(1, len(bodies))
-    total = len(_library()) + CHARTS * (1 + 3 * len(found.rows)) + len(found.days) * per_day
+    total = len(_library()) + len(found.days) * per_day
     for ticker, count in found.memories.items():
         frame = found.rows[ticker]
         days = sum(name == ticker for name, _ in found.days)
@@ -175,7 +176,7 @@ def estimate(found: Plan, *, sample: int = 8) -> int:
         ids = _spread(sorted(queries.memory_ids(found.view.id, ticker)), 3 * memories.BLOCK)
         text = len(pack.packed(memories.about_rows(found.view.id, ticker, ids))) / max(1, len(ids))
         uses = RECALLED * float(frame["recalled_count"].sum()) + CHANGED * float(frame["event_count"].sum())
-        total += len(frame) * ROW + share * (count * (text + ROW) + uses)
+        total += len(frame) * SESSION + share * (count * (text + ROW) + uses)
     return round(total)
 
 
@@ -187,7 +188,7 @@ def _library() -> str:
 def _spread(items: list[Any], most: int) -> list[Any]:
     if len(items) <= most:
         return items
-    return [items[at * len(items) // most] for at in range(most)]
+    return [items[(2 * at + 1) * len(items) // (2 * most)] for at in range(most)]  # middles: a run's first day is unlike the others
 
 
 # ---------------------------------------------------------------------------------------------------------------- the pieces

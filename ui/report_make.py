@@ -11,7 +11,7 @@ from agent.errors import SpecError
 from report import build, choose
 from report.build import Made, Plan
 from report.choose import Choice
-from services import archive
+from services import annotations, archive
 from services.queries import RunView
 from ui import draw, text, url_state
 
@@ -57,7 +57,7 @@ def chosen(view: RunView) -> Choice:
 
 
 @st.cache_data(max_entries=32, show_spinner="Measuring some of the days")
-def _size(run: str, done: int, choice: Choice) -> tuple[int, int, int, int]:
+def _size(run: str, done: int, choice: Choice, notes: tuple[Any, ...]) -> tuple[int, int, int, int]:
     """Estimated bytes, days with traces, days in all, and memories in all or -1 where only some go in."""
     found = build.plan(run, choice)
     return (
@@ -70,12 +70,13 @@ def _size(run: str, done: int, choice: Choice) -> tuple[int, int, int, int]:
 
 def offered(view: RunView, choice: Choice) -> None:
     """How large it will be, the button that makes it, and the file once it is made."""
-    size, days, of, every = _size(view.id, view.done, choice)
+    notes = tuple((item.key, item.edited_at or item.at) for item in annotations.of_run(view.id))  # a new note makes another report
+    size, days, of, every = _size(view.id, view.done, choice, notes)
     memories = f"all {every:,} memories" if every >= 0 else "the memories that these days name (all would be too many)"
     text.plain(f"About {_megabytes(size)}: whole traces of {days:,} of {of:,} days, {memories}, and all charts, figures, tables and notes.")
     if size > HEAVY:
         text.plain(f"⚠ More than {_megabytes(HEAVY)}: it may be slow to open and too large to mail. Choose fewer days for a smaller file.")
-    wanted = (view.id, view.done, choice, draw.red_up())
+    wanted = (view.id, view.done, choice, notes, draw.red_up())
     if st.button("Make the report", key="make_report", icon=":material/description:", type="primary"):
         st.session_state["_report"] = (wanted, *_made(view, choice))
     _ready(view, wanted)
