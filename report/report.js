@@ -333,7 +333,7 @@
     if (!d) return step("Decision", "none recorded");
     const side = (heading, found) => h("div", null, h("h4", null, heading + " · weight " + found.reduce((sum, one) => sum + one.weight, 0)), found.length ? h("ul", { class: "reasons" }, [...found].sort((a, b) => b.weight - a.weight).map(one => reason(record.ticker, one, title))) : h("p", { class: "muted" }, "Nothing was named on this side."));
     const chances = Object.entries(d.probabilities).map(([name, value]) => name + " " + percent(value, 0)).join(", ");
-    return step("Decision", head.glyphs[verdict(d.action)] + " " + verdict(d.action) + (known(d.target_weight) ? " to " + percent(d.target_weight, 0) + " of equity" : ""),
+    return step("Decision", head.glyphs[verdict(d.action)] + " " + verdict(d.action) + (known(d.target_weight) && d.action !== "hold" ? " to " + percent(d.target_weight, 0) + " of equity" : ""),
       d.abstained ? h("p", { class: "note mild" }, "○ No decision, the position stays as it was: " + d.abstained) : null,
       d.summary ? h("p", { class: "text" }, d.summary) : null,
       list([["Target", percent(d.target_weight, 0), "share of equity"], ["Confidence", percent(d.confidence, 0)], ["Horizon", known(d.horizon_sessions) ? count(d.horizon_sessions, "session") : UNKNOWN], ["Expected", d.expected_direction || UNKNOWN, chances], ["Decided by", provenance(d.provenance)], d.character ? ["Character", words(d.character)] : null, d.clipped_by.length ? ["Limited by", d.clipped_by.map(words).join(", ")] : null, known(d.stop_loss_pct) ? ["Stop loss", percent(d.stop_loss_pct)] : null, known(d.take_profit_pct) ? ["Take profit", percent(d.take_profit_pct)] : null]),
