@@ -22,7 +22,7 @@ from services import queries, runs
 COUNTED = "counted"
 REASONS = {
     **dict.fromkeys(("longest_underwater_bars", "skew", "kurtosis_nonexcess"), "too fragile"),
-    **dict.fromkeys(("sharpe_se", "psr_0", "alpha_t", "excess_t"), "about chance itself"),
+    **dict.fromkeys(("sharpe_se", "psr_0", "alpha_t", "excess_t"), "about chance"),
     **dict.fromkeys(("profit_factor_fills",), "not redrawn"),
 }
 
@@ -42,12 +42,14 @@ class Estimate:
 
     @property
     def verdict(self) -> str:
-        """better or worse by the metric's own direction; ``unclear`` where the difference's interval holds zero; empty without a direction."""
+        """better or worse by the metric's own direction; ``unclear`` where the interval of the difference holds zero, ``untested`` where there is none."""
         if self.difference is None or self.metric.better is None:
             return ""
         sign = self.difference if self.metric.better == "high" else -self.difference
         word = "better" if sign > 0 else "worse" if sign < 0 else "equal"
         between = self.difference_interval
+        if between is None and word != "equal":
+            return f"{word}, untested"
         return f"{word}, unclear" if between and between.low <= 0 <= between.high and word != "equal" else word
 
 

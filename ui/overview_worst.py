@@ -7,6 +7,7 @@ it is read before the list is opened, and only the one case that is looked at op
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -36,6 +37,16 @@ def _cases(run: str, done: int, whose: str) -> tuple[Case, ...]:
 @st.cache_data(max_entries=16, show_spinner="Opening the day")
 def _examined(run: str, done: int, key: str) -> Examined:
     return post_mortem.examine(run, post_mortem.case(run, key))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _worst_day(run: str, done: int) -> tuple[str, date] | None:
+    return queries.worst_day(run)
+
+
+def worst_day(view: RunView) -> tuple[str, date] | None:
+    """Ticker and session with the largest one-day loss against buy and hold, kept for a while."""
+    return _worst_day(view.id, view.done)
 
 
 def section(view: RunView, whose: str) -> None:
@@ -106,9 +117,9 @@ def _row(case: Case) -> dict[str, str]:
     return {
         "what": KINDS[case.kind],
         "ticker": text.clean(case.ticker if case.kind != "fall" or case.whose != queries.TOTAL else "all", longest=20),
-        "when": when,
         "loss": format.points(case.loss, digits=2) if case.kind == "day" else format.percent(case.loss, digits=2),
         "market": format.percent(case.benchmark, digits=2, sign=True),
+        "when": when,
         "decided": f"{case.decided}",
     }
 
@@ -332,11 +343,11 @@ def _learnt(view: RunView, found: Examined) -> None:
             },
         )
     with st.container(horizontal=True, gap="small"):
-        for what, made in (("Written that day", found.thread.made), ("Lessons that rest on it", found.thread.lessons)):
+        for what, made in (("written that day", found.thread.made), ("lessons that rest on it", found.thread.lessons)):
             for number, title in made:
                 page.link(
                     "memory",
-                    f"{what}: memory {number} – {text.label(title, longest=44)}",
+                    f"Memory {number} – {text.label(title, longest=44)} ({what})",
                     run=view.id,
                     ticker=found.case.ticker,
                     mem=number,

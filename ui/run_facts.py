@@ -108,6 +108,7 @@ def run_card(view: RunView) -> None:
                 str(model.get("digest") or "none: no model file is involved"),
                 "Hash of the model's weights as its server reports it.",
             ),
+            *_weights(model),
             *_model_facts(view),
             ("Seed", str(spec.seed), "One random stream per seed, ticker and day, so that a resumed run repeats."),
             ("Prompts", str(found.get("prompts", format.UNKNOWN)), "Hash of all prompt templates together."),
@@ -119,6 +120,17 @@ def run_card(view: RunView) -> None:
     )
     packages = found.get("packages") or {}
     st.caption("Packages: " + ", ".join(text.label(f"{name} {version}") for name, version in packages.items()))
+
+
+def _weights(model: Mapping[str, Any]) -> list[Row]:
+    """Size, quantisation and server of a model that a server told about; nothing for rules."""
+    parts = [str(model[name]) for name in ("family", "parameter_size", "quantisation") if model.get(name)]
+    rows: list[Row] = (
+        [("Weights", ", ".join(parts), "Family, number of parameters and quantisation, as the server reports them.")] if parts else []
+    )
+    if model.get("server_version"):
+        rows.append(("Server", f"version {model['server_version']}", "What ran the model; another version may answer otherwise."))
+    return rows
 
 
 def _model_facts(view: RunView) -> list[Row]:
