@@ -84,6 +84,7 @@ class Visit:
     ms: list[float] = field(default_factory=list)
     kib: list[float] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     failed: str = ""
 
 
@@ -122,6 +123,12 @@ def memory_mib(pid: int) -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
+def cpu_ms(pid: int) -> float:
+    """Processor time that a process has used: steadier than the clock on a machine that others use too."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 class Session:
     """One browser tab that stays open."""
 
@@ -129,7 +136,7 @@ class Session:
         self.context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce", service_workers="block")
         self.context.add_init_script(WATCH)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(20_000)
         self.bytes, self.frames, self.last = 0, 0, 0.0
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._received))
         self.page.goto(address)
@@ -255,24 +262,30 @@ def _steps() -> list[str]:
     return ["recalled", "asked", "answered", "decided"]
 
 
-def measure(session: Session, visits: dict[str, Visit], what: Subject, repeat: int, *, base: Callable[[], float], only: str) -> list[float]:
-    """Every address in turn, the empty page with each; the first round only warms up. Returns the empty page's times."""
+def measure(
+    session: Session, visits: dict[str, Visit], what: Subject, repeat: int, *, pid: int, base: Callable[[], float], only: str
+) -> list[float]:
+    """Every address in turn, with the empty page between them; the first round only warms up. Returns the empty page's times."""
     places = {name: place for name, place in addresses(what).items() if only.lower() in name.lower()}
     empty: list[float] = []
+    base()
     for turn in range(repeat + 1):
+        print(f"round {turn} of {repeat}", file=sys.stderr)
         for name, (path, target) in places.items():
             visit = visits.setdefault(name, Visit(name, target))
             if visit.failed:
                 continue
             session.go("/trades?run=none" if path.startswith("/days") else "/days?run=none")
-            sent, frames = session.bytes, session.frames
+            if turn:
+                empty.append(base())  # beside each visit, so that a busy minute slows both
+            sent, frames, spent = session.bytes, session.frames, cpu_ms(pid)
             took = _tried(visit, lambda path=path: session.go(path))
             if turn and took is not None:
                 visit.ms.append(took)
                 visit.kib.append((session.bytes - sent) / 1024)
                 visit.frames.append(session.frames - frames)
+                visit.cpu.append(cpu_ms(pid) - spent)
             visit.failed = visit.failed or session.exception()
-        empty += [base() for _ in range(3)][1:]
     return empty
 
 
@@ -286,23 +299,23 @@ def _tried(visit: Visit, act: Callable[[], float]) -> float | None:
 
 def moves(session: Session, visits: dict[str, Visit], what: Subject, repeat: int) -> None:
     """The day slider of Memory, and opening the lazy tabs of Overview."""
-    thumb = '[data-testid="stSlider"] [role="slider"]'
+    thumb = '[data-testid="stSlider"] input[type="range"]'
     for part in ("memories", "layers", "map"):
-        session.go("/days?run=none")
-        session.go(what.path("memory", day=what.day, tab=part))
-        session.press(thumb, "ArrowLeft")
-        whole = visits[f"slider, {part}"] = Visit(f"Memory, day slider, {part}", SLIDER)
-        for _ in range(repeat):
-            took = _tried(whole, lambda: session.press(thumb, "ArrowLeft"))
-            if took is not None:
-                whole.ms.append(took - SLIDER_WAIT_MS)
-        whole.failed = whole.failed or session.exception()
+        visit = visits[f"slider, {part}"] = Visit(f"Memory, day slider, {part}", SLIDER)
+        for turn in range(repeat + 1):
+            if turn == 0:
+                session.go("/days?run=none")
+                _tried(visit, lambda part=part: session.go(what.path("memory", day=what.day, tab=part)))
+            took = _tried(visit, lambda: session.press(thumb, "ArrowLeft"))
+            if turn and took is not None:
+                visit.ms.append(took - SLIDER_WAIT_MS)
+        visit.failed = visit.failed or session.exception()
     session.go(what.path("overview"))
     tabs = [tab.inner_text().strip() for tab in session.page.get_by_role("tab").all()]
     for name in [*tabs[1:], *tabs[:1]]:
         visit = visits[f"tab {name}"] = Visit(f"Overview, opening tab {name[:24]}", PAGE)
         for _ in range(min(3, repeat)):
-            session.click("tab", next(other for other in tabs if other != name))
+            _tried(visit, lambda name=name: session.click("tab", next(other for other in tabs if other != name)))
             took = _tried(visit, lambda name=name: session.click("tab", name))
             if took is not None:
                 visit.ms.append(took)
@@ -311,13 +324,17 @@ def moves(session: Session, visits: dict[str, Visit], what: Subject, repeat: int
 
 def report(visits: dict[str, Visit], empty: float, memory: dict[str, float], repeat: int) -> None:
     print(f"\nmultiples of an empty page ({empty:.0f} ms); medians of {repeat} warm visits\n")
-    print(f"{'what':<38} {'x empty':>8} {'target':>7}      {'KiB':>7} {'messages':>9}")
+    print(f"{'what':<38} {'x empty':>8} {'target':>7}      {'KiB':>7} {'messages':>9} {'server CPU ms':>14}")
     for visit in visits.values():
         if visit.failed or not visit.ms:
             print(f"{visit.name:<38} {'-':>8} {visit.target:>6.1f}x FAILED {visit.failed}")
             continue
         times = statistics.median(visit.ms) / empty
-        sent = f"{statistics.median(visit.kib):>7.0f} {statistics.median(visit.frames):>9.0f}" if visit.kib else ""
+        sent = (
+            f"{statistics.median(visit.kib):>7.0f} {statistics.median(visit.frames):>9.0f} {statistics.median(visit.cpu):>14.0f}"
+            if visit.kib
+            else ""
+        )
         print(f"{visit.name:<38} {times:>7.1f}x {visit.target:>6.1f}x {'ok  ' if times < visit.target else 'OVER'} {sent}")
     print("\nmemory of the server, MiB: " + ", ".join(f"{when} {size:.0f}" for when, size in memory.items()))
 
@@ -347,7 +364,7 @@ def main() -> None:
 
             session = Session(browser, url)
             memory["one tab open"] = memory_mib(pid)
-            empty = measure(session, visits, what, args.repeat, base=base, only=args.only)
+            empty = measure(session, visits, what, args.repeat, pid=pid, base=base, only=args.only)
             memory["every page seen"] = memory_mib(pid)
             if not args.only:
                 moves(session, visits, what, args.repeat)
