@@ -6,8 +6,6 @@ from services import queries
 from ui import page, run_view, trades, trades_behaviour, trades_trip, url_state
 
 page.start("Trades", __file__)
-# A link to the page that is open already changes what is shown but not the browser's address, and the next click would fall back to it.
-st.query_params.from_dict(st.query_params.to_dict())
 
 VIEWS = {
     "trips": "Round trips",

@@ -34,6 +34,8 @@ def start(title: str, script: str) -> None:
     if not st.session_state.get("_framed"):
         st.session_state["_goto"] = (f"pages/{Path(script).name}", st.query_params.to_dict())
         st.switch_page("app.py")
+    # a link to the page that is open changes what it shows but not the browser's address; said anew, the two agree and the link can be sent
+    st.query_params.from_dict(st.query_params.to_dict())
     st.title(text.label(title), anchor=False)
 
 
