@@ -3,7 +3,7 @@
 import streamlit as st
 
 from services import queries
-from ui import cached, day_links, day_table, day_trace, page, pickers, run_view
+from ui import day_links, day_table, day_trace, page, pickers, run_view
 
 page.start("Days", __file__)
 day_links.arrived()
@@ -12,9 +12,9 @@ day_links.arrived()
 def listing(view: queries.RunView, ticker: str) -> None:
     """The run as a strip, and the table of days with its filters."""
     above = st.container()  # the strip marks what passes the filters, which stand below it
-    kept = day_table.filtered(view, ticker)
+    kept, total = day_table.filtered(view, ticker)
     with above:
-        day_table.strip(view, ticker, kept)
+        day_table.strip(view, ticker, None if len(kept) == total else kept)
     if kept.empty:
         page.empty("No day passes these filters", "Take a filter away, or search for another word.")
         day_links.here("Show all days", icon="→", run=view.id, ticker=ticker)
@@ -27,15 +27,14 @@ def listing(view: queries.RunView, ticker: str) -> None:
         if (by, rising) == ("day", False)
         else f"by {day_table.COLUMNS[by].label.lower()}, {'smallest' if rising else 'largest'} first"
     )
-    total = len(cached.days(view, ticker))
     said.caption(f"{len(kept)} of {total} sessions, {order}. Tick a row, or click a mark above, to open its day.")
     day_table.table(view, ticker, day_table.ordered(kept, by, rising), columns)
 
 
 def one_day(view: queries.RunView, ticker: str) -> None:
     """The trace of the day in the URL."""
-    days = cached.days(view, ticker)
-    day = pickers.day(list(days["day"]), marks=day_trace.marks(days))
+    marks = day_trace.marks(view, ticker)
+    day = pickers.day(list(marks), marks={str(session): word for session, word in marks.items()})
     if day is not None:
         day_trace.show(view, queries.record(view.id, ticker, day))
 

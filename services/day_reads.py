@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
@@ -54,6 +55,11 @@ def credited(run_id: str, ticker: str, day: date, *, judged: date | None) -> pd.
 def cited_layers(run_id: str, ticker: str) -> pd.DataFrame:
     """day, layer, cited: how many memories of each layer the decision of a day cited; days without a citation have no row."""
     return day_rows.cited_by_layer(runs.store(), run_id, ticker)
+
+
+def fate(run_id: str, ticker: str, day: date) -> dict[str, Any]:
+    """As ``services.queries.fate``, from the few rows that tell it: what became of the decision of a day, as far as the run goes."""
+    return day_rows.after(runs.store(), run_id, ticker, day)
 
 
 def memories(run_id: str, ticker: str, ids: Iterable[int]) -> dict[int, Memory]:

@@ -1,15 +1,18 @@
-"""What memory offered on a day: per layer in rank order, the parts of each score, cited or not, near misses below the cut, texts on demand."""
+"""What memory offered on a day: per layer in rank order, the parts of each score, cited or not, near misses below the cut.
+
+A row is three elements and no more: some days recall forty memories, and every element costs the browser a millisecond or two. The
+text of one memory is read below, by choice.
+"""
 
 from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
 
-from ui import cards, day_links, draw, format, text, theme
-from ui.charts.bars import legend, score_bar
+from ui import cards, day_links, draw, pickers, text, theme
+from ui.charts.bars import legend
+from ui.charts.recall_bar import WHOLE, recall_bar
 from ui.links import link
-
-ROOM, BAR = 58, 180  # pixels: the same on every row, so that bars line up; on a narrow screen each of the three parts wraps by itself
 
 
 def recalled(recalls: pd.DataFrame, *, query: str, run: str, ticker: str, day: str) -> None:
@@ -23,17 +26,19 @@ def recalled(recalls: pd.DataFrame, *, query: str, run: str, ticker: str, day: s
         )
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption("Score is the sum of three parts, each 0 to 1:", width="content")
+        st.caption("★ cited, else the rank. Score is the sum of three parts, each 0 to 1:", width="content")
         st.image(legend(dark=draw.dark()))
-        st.caption("⇄ leads to the thread of a memory: where it came from, what it led to.", width="content")
+    st.caption("A name opens the memory, ⇄ its thread: where it came from and what it led to.")
     known = set(recalls["layer"])
-    for name in [*(layer for layer in theme.LAYERS if layer in known), *sorted(known - set(theme.LAYERS))]:
+    order = [*(layer for layer in theme.LAYERS if layer in known), *sorted(known - set(theme.LAYERS))]
+    for name in order:
         _layer(name, recalls[recalls["layer"] == name].sort_values("rank"), run=run, ticker=ticker, day=day)
+    _read(recalls, order, run=run, ticker=ticker, day=day)
 
 
 def _layer(name: str, rows: pd.DataFrame, **keys: str) -> None:
     missed = rows["near_miss"].astype(bool)
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             cards.layer(name)
             cited = int(rows["cited"].astype(bool).sum())
@@ -47,27 +52,47 @@ def _layer(name: str, rows: pd.DataFrame, **keys: str) -> None:
 
 
 def _row(row: dict, **keys: str) -> None:
-    """One memory on one line; its text opens beside it and is sent only then."""
-    missed, number = bool(row["near_miss"]), int(row["memory_id"])
-    who, title, how = st.columns([2, 3.7, 4.6], vertical_alignment="center", gap="small")
-    with who, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        if row["cited"]:
-            st.badge("★ cited", color="green", width=ROOM)
-        else:
-            st.badge("missed" if missed else f"rank {int(row['rank'])}", color="gray", width=ROOM)
-        link("memory", f"No {number}", mem=number, **keys)
-    with title:
-        if missed:
-            st.caption(text.label(row["title"] or "untitled", longest=110))
-        else:
-            text.plain(row["title"] or "untitled", longest=110)
-    with how, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.image(score_bar(row["similarity"], row["recency"], row["importance"], dark=draw.dark(), faded=missed), width=BAR)
-        text.plain(format.number(row["score"]), width="content")
-        opened = st.popover("Text", type="tertiary", key=f"_read_{row['layer']}_{number}", on_change="rerun")
+    """One memory on one line: the picture first, so that the bars of all rows line up."""
+    cited, missed, number = bool(row["cited"]), bool(row["near_miss"]), int(row["memory_id"])
+    parts = (row["similarity"], row["recency"], row["importance"], row["score"])
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.image(recall_bar(row["rank"], *parts, cited=cited, missed=missed, dark=draw.dark()), width=WHOLE)
+        link("memory", f"{number}{', cited' if cited else ''} – {_title(row, longest=46)}", mem=number, **keys)
         day_links.thread(keys["run"], keys["ticker"], label="", mem=number)
-    if opened.open:
-        with opened:
-            st.caption(f"Memory {number} · {cards.KINDS.get(row['kind'], 'memory')} · {row['event_time']:%Y-%m-%d}")
-            day_links.thread(keys["run"], keys["ticker"], label=f"Thread of memory {number}", mem=number)
+
+
+def _title(row: dict, *, longest: int) -> str:
+    return text.label(row["title"] or row["text"] or "untitled", longest=longest)
+
+
+def _read(recalls: pd.DataFrame, order: list[str], **keys: str) -> None:
+    """One memory's text, chosen from the list; the address says which."""
+    rows = {
+        str(int(row["memory_id"])): row
+        for row in sorted(recalls.to_dict("records"), key=lambda row: (order.index(row["layer"]), row["near_miss"], row["rank"]))
+    }
+    asked = pickers.read("read")
+    st.session_state["_read"] = asked if asked in rows else None
+
+    def changed() -> None:
+        st.query_params.pop("read", None)
+        if st.session_state["_read"]:
+            st.query_params["read"] = st.session_state["_read"]
+
+    st.selectbox(
+        "Read a memory here",
+        list(rows),
+        key="_read",
+        index=None,
+        on_change=changed,
+        placeholder="Choose one to read its text",
+        format_func=lambda number: f"{number} – {text.clean(rows[number]['title'] or rows[number]['text'], longest=100)}",
+    )
+    if asked in rows:
+        row = rows[asked]
+        with st.container(border=True, gap="xsmall"):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.caption(f"Memory {asked} · {cards.KINDS.get(row['kind'], 'memory')} · {row['event_time']:%Y-%m-%d}", width="content")
+                link("memory", "Open", icon="→", mem=asked, **keys)
+                day_links.thread(keys["run"], keys["ticker"], mem=asked)
             text.plain(row["text"], longest=4000)

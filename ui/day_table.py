@@ -150,7 +150,7 @@ def _rows(run: str, done: int, ticker: str, _view: RunView) -> pd.DataFrame:
             "calls": days["calls"],
             "answered": days["answer_tokens"],
             "limits": [_plain(row["clipped_by"]).strip("[]").replace('"', "") for row in rows],
-            "why": [text.clean(_said(row), longest=300) for row in rows],
+            "why": [text.clean(_said(row), longest=200) for row in rows],
             "_date": days["day"],
             "_word": [_word(row) for row in rows],
             "_sought": [_searchable(row) for row in rows],
@@ -211,8 +211,8 @@ def _said(row: Mapping[str, Any]) -> str:
 # ------------------------------------------------------------------------------------------------------------------ the filters
 
 
-def filtered(view: RunView, ticker: str) -> pd.DataFrame:
-    """The days that pass the filters drawn here, all of them in the address; newest first."""
+def filtered(view: RunView, ticker: str) -> tuple[pd.DataFrame, int]:
+    """The days that pass the filters drawn here, all of them in the address, newest first; and how many days there are."""
     rows = _rows(view.id, view.done, ticker, view)
     words = [word for word in (*theme.GLYPHS, STUDY) if (rows["_word"] == word).any()]
     left, middle, right = st.columns([2.4, 1.6, 2], vertical_alignment="bottom")
@@ -229,7 +229,7 @@ def filtered(view: RunView, ticker: str) -> pd.DataFrame:
         kept &= rows["who"].isin(makers)
     if sought:
         kept &= rows["_sought"].str.contains(sought, regex=False)
-    return rows[kept & _evidence(view, ticker, rows)].reset_index(drop=True)
+    return rows[kept & _evidence(view, ticker, rows)].reset_index(drop=True), len(rows)
 
 
 def _evidence(view: RunView, ticker: str, rows: pd.DataFrame) -> pd.Series:
@@ -343,10 +343,9 @@ def _figure(run: str, done: int, ticker: str, kept: tuple[date, ...] | None, dar
     return decisions.strip(cached.equity(_view, ticker), days, dark=dark, red_up=red_up, kept=kept)
 
 
-def strip(view: RunView, ticker: str, kept: pd.DataFrame) -> None:
-    """The run at a glance above the table; a click on a decision opens its day. Only what passes the filters is marked."""
-    every = len(kept) == len(cached.days(view, ticker))
-    figure = _figure(view.id, view.done, ticker, None if every else tuple(kept["_date"]), draw.dark(), draw.red_up(), view)
+def strip(view: RunView, ticker: str, kept: pd.DataFrame | None) -> None:
+    """The run at a glance above the table; a click on a decision opens its day. ``kept``: only these days are marked, None: all."""
+    figure = _figure(view.id, view.done, ticker, None if kept is None else tuple(kept["_date"]), draw.dark(), draw.red_up(), view)
 
     def clicked() -> None:
         if day := draw.clicked(st.session_state["days_strip"]):

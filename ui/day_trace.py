@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from agent.records import DayRecord, Decision, ModelCall
-from services import queries
+from services import day_reads, queries
 from services.queries import RunView
 from ui import (
     annotations,
@@ -47,21 +47,27 @@ class Step:
     body: Callable[[], None] | None
 
 
-def marks(days: pd.DataFrame) -> dict[str, str]:
-    """A word per day for the list of days: what was decided."""
-    return {str(row["day"]): _mark(row) for row in days.to_dict("records")}
+@st.cache_data(max_entries=32, show_spinner=False)
+def _marks(run: str, done: int, ticker: str) -> dict[date, str]:
+    rows = queries.days(run, ticker)[["day", "phase", "action"]]
+    return {day: _mark(phase, action) for day, phase, action in rows.itertuples(index=False)}
 
 
-def _mark(row: Mapping[str, Any]) -> str:
-    if row["phase"] == "train":
+def marks(view: RunView, ticker: str) -> dict[date, str]:
+    """Every session in order with a word for the list of days: what was decided."""
+    return _marks(view.id, view.done, ticker)
+
+
+def _mark(phase: str, action: object) -> str:
+    if phase == "train":
         return "✎ study"
-    word = theme.verdict(row["action"] if isinstance(row["action"], str) else None)
+    word = theme.verdict(action if isinstance(action, str) else None)
     return f"{theme.GLYPHS[word]} {word}"
 
 
 def show(view: RunView, record: DayRecord) -> None:
     """The whole trace of one day."""
-    fate = queries.fate(view.id, record.ticker, record.day)
+    fate = day_reads.fate(view.id, record.ticker, record.day)
     ways, finding = st.columns([3, 2], vertical_alignment="bottom")
     with ways, st.container(horizontal=True, vertical_alignment="center", gap="small"):
         day_links.here("All days", icon="↩", run=view.id, ticker=record.ticker, **day_table.kept())

@@ -38,6 +38,13 @@ def test_what_came_back_for_one_decision_sums_to_its_credit(run: str) -> None:  
         assert day_reads.credited(run, TICKER, day, judged=None)["delta"].sum() == pytest.approx(credits.loc[day, "credit"])
 
 
+def test_what_became_of_a_decision_reads_the_same_from_its_few_rows(run: str) -> None:  # noqa: F811
+    for ticker in TICKERS:
+        for day in queries.session_days(run, ticker):
+            few, whole = day_reads.fate(run, ticker, day), queries.fate(run, ticker, day)
+            assert few.pop("next_return", None) == pytest.approx(whole.pop("next_return", None)) and few == whole
+
+
 def test_cited_layers_are_those_of_the_cited_memories(run: str) -> None:  # noqa: F811
     found = day_reads.cited_layers(run, TICKER)
     by_day = {day: dict(zip(rows["layer"], rows["cited"], strict=True)) for day, rows in found.groupby("day")}
