@@ -41,11 +41,15 @@ def _examined(run: str, done: int, key: str) -> Examined:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _worst_day(run: str, done: int) -> tuple[str, date] | None:
-    return queries.worst_day(run)
+    found = queries.worst_day(run)
+    if found is None:
+        return None
+    gap = queries.equity(run, found[0]).set_index("day")[["equity", "benchmark"]].pct_change().loc[found[1]]
+    return found if gap["equity"] < gap["benchmark"] else None
 
 
 def worst_day(view: RunView) -> tuple[str, date] | None:
-    """Ticker and session with the largest one-day loss against buy and hold, kept for a while."""
+    """Ticker and session with the largest one-day loss against buy and hold, kept for a while; None where no day was worse than holding."""
     return _worst_day(view.id, view.done)
 
 

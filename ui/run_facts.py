@@ -173,7 +173,10 @@ def _model_facts(view: RunView) -> list[Row]:
         helper = view.provenance.get("helper") or {}
         name = helper.get("model") or spec.helper.options.get("model") or ""
         calls = figures.get("helper_calls", 0)
-        rows.append(("Second model", f"{spec.helper.backend} {name}, {calls:,} calls", "Writes digests and reflections."))
+        rows.append(("Second model", f"{spec.helper.backend} {name}, {calls:,} calls", "Writes digests and lessons."))
+        rows += [(f"Second model: {label.lower()}", value, help_) for label, value, help_ in _weights(helper)]
+        if helper.get("digest"):
+            rows.append(("Second model: digest", str(helper["digest"]), "Hash of its weights as its server reports it."))
     return rows
 
 
@@ -337,20 +340,23 @@ def issues(found: Sequence[str], days: pd.DataFrame) -> None:
     """What the data check found, and on how many days something was out of the ordinary."""
     if not found:
         text.plain("The data check found nothing: no missing sessions, no duplicates, no impossible prices.")
-    for line in found:
-        text.plain(f"• {line}")
+    with st.container(gap="xxsmall"):
+        for line in found:
+            text.plain(f"• {line}")
     test = days[days["phase"] == "test"]
     counts = {
-        "days without a decision": int(test["abstained"].notna().sum()),
-        "days on which the server cut a question": int((days["cut"] > 0).sum()),
-        "days on which something was left out of a question": int((days["left_out"] > 0).sum()),
-        "days re-asked": int((test["provenance"] == "re-asked").sum()),
-        "orders limited": int((test["clipped_by"].fillna("") != "").sum()),
-        "orders rejected": int((test["order_status"] == "rejected").sum()),
-        "days with a warning": int((days["warnings"] > 0).sum()),
+        "without a decision": int(test["abstained"].notna().sum()),
+        "on which the server cut a question": int((days["cut"] > 0).sum()),
+        "on which something was left out of a question": int((days["left_out"] > 0).sum()),
+        "asked again": int((test["provenance"] == "re-asked").sum()),
+        "with an order that the limits changed": int((test["clipped_by"].fillna("") != "").sum()),
+        "with an order that was rejected": int((test["order_status"] == "rejected").sum()),
+        "with a warning in its record": int((days["warnings"] > 0).sum()),
     }
-    for label, count in counts.items():
-        text.plain(f"{count:>5}  {label}")
+    st.caption(f"Out of the ordinary, of {len(days):,} recorded days of this ticker; the table of days shows which.")
+    with st.container(gap="xxsmall"):
+        for label, count in counts.items():
+            text.plain(f"{count:,} {'day' if count == 1 else 'days'} {label}")
 
 
 def listed(rows: Sequence[Row]) -> None:

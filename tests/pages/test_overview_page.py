@@ -308,3 +308,32 @@ def test_a_run_that_is_still_training_shows_the_page_without_figures(run: str, o
             assert "No test session yet" in said(at) and "Nothing to examine yet" in said(at)
     finally:
         store.delete(young)
+
+
+def test_a_run_that_never_did_worse_than_holding_has_no_worst_day(run: str, open_page: OpenPage) -> None:
+    store, view = runs.store(), queries.run(run)
+    held = runs.create(view.spec.model_copy(update={"name": "held", "strategy": "hold"}))
+    try:
+        for record in store.records(run):
+            same = {"run": held, "thought": Thought(), "equity": record.benchmark_equity, "portfolio": record.benchmark}
+            store.append(record.model_copy(update=same))
+        at = open_page("overview", run=held)
+        assert not [element for element in at.get("page_link") if "Worst day" in element.proto.label]
+    finally:
+        store.delete(held)
+
+
+def test_the_run_card_names_weights_quantisation_and_server_of_a_model(run: str, open_page: OpenPage) -> None:
+    store, known = runs.store(), runs.store().run(run).provenance
+    about = {"digest": "abc123", "family": "llama", "parameter_size": "1.2B", "quantisation": "Q4_K_M", "server_version": "0.33.0"}
+    store.set_provenance(run, {**known, "model": about})
+    try:
+        shown = said(tab(open_page, run, "Run card"))
+        for words in ("abc123", "llama, 1.2B, Q4_K_M", "version 0.33.0", known["data"], known["prompts"], view_fingerprint(run)):
+            assert words in shown
+    finally:
+        store.set_provenance(run, known)
+
+
+def view_fingerprint(run: str) -> str:
+    return queries.run(run).spec.fingerprint()
