@@ -15,9 +15,8 @@ with run_view.told():
         run_list.nothing_yet()
         run_import.place()
         st.stop()
-    bundled = next((view for view in views if view.id == demo.existing()), None)
-    if bundled and len(views) == 1:
-        run_list.welcome(bundled)
+    if len(views) == 1 and views[0].id == demo.existing():
+        run_list.welcome(views[0])
     if waiting := [view for view in views if view.state in runs.ACTIVE]:
         live.strip(waiting)
     run_list.interrupted([view for view in views if view.state == "interrupted"])

@@ -9,8 +9,10 @@ import re
 import unicodedata
 
 LONGEST = 20_000  # characters; a filing section has more, and a browser that lays out a megabyte of text stands still
+WITHOUT_NOTE = 300  # characters; a shorter cut is a line of a list, which has no room to say how much is missing
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x9b[0-?]*[ -/]*[@-~]")
+_CUT_OFF = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*)?|\x9b[0-?]*[ -/]*|\r)\Z")  # half a sequence, or of a line end, where a text was cut
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -21,19 +23,29 @@ _HARMLESS = frozenset(" ,%()'?;–—·…▲▼■○→≥≤")
 
 def clean(text: object, *, longest: int = LONGEST) -> str:
     """``text`` without NUL, lone surrogates, terminal colours, direction overrides and other controls; cut with a note if too long."""
-    body = str(text).replace("\r\n", "\n").replace("\r", "\n")
+    body = str(text)
+    if longest < WITHOUT_NOTE:
+        body = _begins(body, longest)
+        return body if len(body) <= longest else f"{body[: longest - 1].rstrip()}…"
+    body = _cleaned(body)
+    return body if len(body) <= longest else f"{body[:longest]}\n… {len(body) - longest:,} more characters are not shown here"
+
+
+def _cleaned(body: str) -> str:
+    body = body.replace("\r\n", "\n").replace("\r", "\n")
     body = _SURROGATE.sub("\ufffd", _ANSI.sub("", body))
-    body = _CONTROL.sub("", _BIDI.sub("", body))
-    if len(body) <= longest:
-        return body
-    if longest < 300:  # a line of a list: no room for a note
-        return f"{body[: longest - 1].rstrip()}…"
-    return f"{body[:longest]}\n… {len(body) - longest:,} more characters are not shown here"
+    return _CONTROL.sub("", _BIDI.sub("", body))
+
+
+def _begins(body: str, wanted: int) -> str:
+    """The first ``wanted`` cleaned characters and at least one more where there are more: a list of texts of megabytes stays quick."""
+    first = _cleaned(_CUT_OFF.sub("", body[: 4 * wanted + 1000]))
+    return first if len(first) > wanted else _cleaned(body)
 
 
 def label(text: object, *, longest: int = 80) -> str:
     """A name made fit for a label, a badge or a heading: one line, no character that Markdown could act on."""
-    body = clean(text, longest=10 * longest + 1000)
+    body = _begins(str(text), 10 * longest + 1000)[: 10 * longest + 1000]
     kept = "".join(char if _harmless(body, i) else " " for i, char in enumerate(body))
     kept = " ".join(re.sub(r"(?i)www\.", "www ", " ".join(kept.split())).split())  # GitHub's Markdown links a bare www.
     kept = re.sub(r"^[\W_]*?(?=\w|[▲▼■○→(]|$)", "", kept, count=1)  # a leading dash or dot would start a list

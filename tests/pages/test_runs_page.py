@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 from streamlit.testing.v1 import AppTest
 
 from services import annotations as written
@@ -287,3 +288,28 @@ def test_an_archive_that_cannot_be_taken_in_says_why_and_offers_nothing(home, tm
     next(item for item in at.text_input if item.key == "import_path").set_value(str(tmp_path / "out"))
     opened(at, "_import")
     assert "Update Recollect" in words(at) and button(at, "import_take") is None
+
+
+def test_a_larger_library_is_not_read_more_often(home, open_page):
+    """The page once read every run anew for each run that it listed."""
+
+    def reads() -> int:
+        count = 0
+
+        def told(connection, cursor, statement, *_) -> None:
+            nonlocal count
+            count += "FROM runs" in statement and "WHERE" not in statement
+
+        event.listen(Engine, "before_cursor_execute", told)
+        try:
+            open_page("runs")
+        finally:
+            event.remove(Engine, "before_cursor_execute", told)
+        return count
+
+    for number in range(2):
+        runs.store().set_status(runs.create(small_spec(f"Run {number}")), "cancelled")
+    few = reads()
+    for number in range(6):
+        runs.store().set_status(runs.create(small_spec(f"More {number}")), "cancelled")
+    assert reads() == few

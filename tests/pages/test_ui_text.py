@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,27 @@ def test_every_card_keeps_hostile_text_inert(name: str) -> None:
             continue
         for piece in ("evil.test)", "](", "<script", "<img", "://", "$", ":red[", "![", "www.evil", "\\u202e"):
             assert piece not in body or (kind == "imgs" and piece == "://"), f"{kind} holds {piece}: {body[:300]}"
+
+
+@given(
+    some.text(some.sampled_from("ab \x1b[]9m;\x07\\\x9b\r\n\u202e\x00\ud800W"), max_size=60),
+    some.integers(1, 12),
+    some.sampled_from([0, 1, 1500]),
+)
+def test_the_beginning_of_a_text_reads_the_same_whether_or_not_all_of_it_was_cleaned(body: str, longest: int, before: int) -> None:
+    body = "\x1b[31m" * before + body * 40  # sequences that are cut through, and so many of them that little is left of the beginning
+    whole = text.clean(body)
+    assert text.clean(body, longest=longest) == (whole if len(whole) <= longest else f"{whole[: longest - 1].rstrip()}…")
+
+
+def test_a_list_of_texts_of_two_megabytes_each_is_cleaned_at_once() -> None:
+    body = "W" * 2_000_000
+    began = time.process_time()
+    text.clean(body)
+    once, began = time.process_time() - began, time.process_time()
+    for _ in range(20):
+        assert text.clean(body, longest=160).endswith("W…") and text.label(body, longest=40).endswith("W…")
+    assert time.process_time() - began < once
 
 
 def test_a_hostile_address_becomes_a_sentence() -> None:
