@@ -493,7 +493,20 @@ def memory_life(run_id: str, ticker: str, memory_id: int) -> MemoryLife:
     events = store.event_rows(run_id, ticker, memory_id=memory_id).sort_values("seq").reset_index(drop=True)
     found = store.recall_rows(run_id, ticker, memory_id=memory_id)
     rows = store.day_rows(run_id, ticker, columns=["day", "cutoff", "index"])
-    return MemoryLife(memory=memory, events=events, recalls=found, line=_line(spec, rows, events))
+    line = _line(spec, rows, events)
+    return MemoryLife(memory=memory, events=events.assign(importance=_faded(spec, rows, events)), recalls=found, line=line)
+
+
+def _faded(spec: RunSpec, rows: pd.DataFrame, events: pd.DataFrame) -> list[float]:
+    """The importance each event left, at the close of its day: the state keeps the value of an earlier moment where nothing set it anew."""
+    decay = {layer.name: layer.importance_decay for layer in spec.memory.layers}
+    known = zip(rows["day"], rows["cutoff"], rows["index"], strict=True)
+    closes = {day: memory_past.reading(spec, cutoff, int(index)) for day, cutoff, index in known}
+    states = [MemoryState.model_validate_json(state) for state in events["state"]]
+    return [
+        float(importance(state.importance, closes[day] - state.importance_as_of, decay=decay[state.layer]))
+        for day, state in zip(events["day"], states, strict=True)
+    ]
 
 
 def source_items(run_id: str, ticker: str, memory: Memory) -> tuple[News | Filing, ...]:
@@ -590,10 +603,12 @@ def memory_ids(run_id: str, ticker: str) -> set[int]:
 
 
 def day_events(run_id: str, ticker: str, day: date) -> pd.DataFrame:
-    """What changed in memory in one session, in order, each with the memory's title and kind (``memory_kind``)."""
+    """What changed in memory in one session, in order, each with the memory's title and kind (``memory_kind``); importance at its close."""
     events = runs.store().event_rows(run_id, ticker, day=day)
     if events.empty:
         return events
+    rows = runs.store().day_rows(run_id, ticker, columns=["day", "cutoff", "index"], day=day)
+    events = events.assign(importance=_faded(runs.store().run(run_id).spec, rows, events))
     known = runs.store().memory_rows(run_id, ticker, ids=events["memory_id"], columns=["id", "title", "kind"]).set_index("id")
     return events.assign(title=events["memory_id"].map(known["title"]), memory_kind=events["memory_id"].map(known["kind"]))
 

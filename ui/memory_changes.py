@@ -25,7 +25,7 @@ HELP = {
     "forgotten": "Memories that faded below the limits of their layer in the period.",
     "moved": "Memories that were promoted or demoted in the period.",
     "credited": "Memories whose importance was changed because a decision that rested on them was judged.",
-    "cited": "Memories on which a decision or a study of the period rested.",
+    "cited": "Memories on which a decision of the period rested; what a study of the training named is not counted.",
     "first cited": "Of these, memories that had never been cited before.",
 }
 GLYPHS = {"born": "+", "forgotten": "✕", "moved": "▲▼", "credited": "±", "cited": "★", "first cited": "★"}

@@ -88,7 +88,11 @@ def _close() -> None:
 def _card(life: MemoryLife, as_of: date) -> None:
     gone = bool(len(life.events)) and life.events["kind"].iloc[-1] == "forgotten"
     if gone:
-        st.badge(f"✕ forgotten on {life.events['day'].iloc[-1]}", color="red", help="No longer recalled; kept for inspection.")
+        st.badge(
+            f"✕ forgotten on {life.events['day'].iloc[-1]}, figures as of then",
+            color="red",
+            help="No longer recalled; kept for inspection.",
+        )
     now = life.line.iloc[-1] if len(life.line) else None
     cards.memory_card(
         life.memory,

@@ -109,7 +109,9 @@ def table(memories: pd.DataFrame, *, total: int, run: str, ticker: str, day: dat
                 "Recency", format="%.2f", min_value=0, max_value=1, width=110, help="As of this day, 0 to 1."
             ),
             "recalled": st.column_config.NumberColumn("Recalled", width=75, help="Times shown to the model until this day."),
-            "cited": st.column_config.NumberColumn("Cited", width=60, help="Times a decision or a study rested on it."),
+            "cited": st.column_config.NumberColumn(
+                "Cited", width=60, help="Times a decision rested on it; what a study of the training named is not counted."
+            ),
             "credit": st.column_config.TextColumn("Credit", width=70, help="Judged right (+) and wrong (-)."),
             "kind": st.column_config.TextColumn("Kind", width=105),
             "publisher": st.column_config.TextColumn("Publisher", width=140),
