@@ -17,7 +17,7 @@ from agent.evaluation.metrics import METRICS
 from report.markup import Html, el, facts, folded, table
 from services import annotations, performance, queries
 from services.queries import RunView
-from ui import format
+from ui import format, run_words
 
 UNFINISHED = {
     "queued": "The run has not begun yet.",
@@ -165,33 +165,7 @@ def shown(value: float | None, unit: str) -> str:
 
 def rules(view: RunView) -> Html:
     """How decisions became trades."""
-    how, count = view.spec.execution, len(view.spec.tickers)
-    return facts(
-        [
-            (
-                "Fill",
-                "at the same close (optimistic)" if how.fill == "same_close" else "at the next session's open",
-                "When an order meets the market.",
-            ),
-            (
-                "Capital",
-                f"{format.money(how.cash)}, split equally among {count} ticker{'s' * (count != 1)}",
-                "Each ticker is a sleeve of its own.",
-            ),
-            ("Commission", f"{how.commission_bps:g} bps of the traded value", "On every fill, on both sides."),
-            ("Slippage", f"{how.slippage_bps:g} bps against the agent", "Buys fill above, sells below the reference price."),
-            ("Sizing", f"target share of equity, {'fractional' if how.fractional else 'whole'} shares", "Cut to what cash can pay."),
-            ("Shorting", "allowed, without a borrow fee" if how.allow_short else "not allowed", "Negative weights."),
-            ("Dividends", "paid as cash on the ex date", "Never folded into prices."),
-            ("Splits", "shares and average cost adjusted on the ex date", "Prices stay as traded on their day."),
-            (
-                "Stops",
-                "carried out; when stop and target lie in one bar, the stop counts" if how.stops else "not carried out",
-                "Stop-loss and take-profit levels of each decision.",
-            ),
-            ("Benchmark", "buy and hold: same tickers, capital, costs and first fill", "Runs through the same engine."),
-        ]
-    )
+    return facts(run_words.rules(view.spec))
 
 
 def memory_rules(view: RunView) -> Html:

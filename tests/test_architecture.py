@@ -36,7 +36,7 @@ AGENT_LAYERS = [
 ]
 
 # The rooms of ui/ that are drawn without a screen; a report is made of these.
-SCREENLESS = ("ui.charts", "ui.theme", "ui.format", "ui.inert_text")
+SCREENLESS = ("ui.charts", "ui.theme", "ui.format", "ui.inert_text", "ui.run_words")
 
 # Libraries that may be imported only under these prefixes ("!" takes one back).
 HOMES: dict[str, tuple[str, ...]] = {

@@ -13,7 +13,7 @@ from agent.evaluation.metrics import METRICS
 from agent.spec import RunSpec
 from services import queries
 from services.queries import RunView
-from ui import format, text
+from ui import format, run_words, text
 from ui.run_view import TILE
 
 HEADLINES = (
@@ -57,37 +57,8 @@ def shown(value: float | None, unit: str) -> str:
 
 def rules(spec: RunSpec) -> None:
     """How decisions became trades: what a reader needs before believing a return."""
-    how, costs = spec.execution, spec.execution
-    optimistic = how.fill == "same_close"
-    listed(
-        [
-            (
-                "Fill",
-                "at the same close (optimistic: it trades at the very price the decision was made on)"
-                if optimistic
-                else "at the next session's open",
-                "When an order meets the market.",
-            ),
-            (
-                "Capital",
-                f"{format.money(how.cash)}, split equally among {len(spec.tickers)} {'ticker' if len(spec.tickers) == 1 else 'tickers'}",
-                "Each ticker is a sleeve of its own.",
-            ),
-            ("Commission", f"{costs.commission_bps:g} bps of the traded value", "Paid in cash on every fill, on both sides."),
-            ("Slippage", f"{costs.slippage_bps:g} bps against the agent", "Buys fill above, sells below the reference price."),
-            ("Sizing", f"target share of equity, {'fractional' if how.fractional else 'whole'} shares", "Cut to what cash can pay."),
-            ("Shorting", "allowed, without a borrow fee" if how.allow_short else "not allowed", "Negative weights."),
-            ("Dividends", "paid as cash on the ex date", "Never folded into prices."),
-            ("Splits", "shares and average cost adjusted on the ex date", "Prices stay as traded on their day."),
-            (
-                "Stops",
-                "carried out; when stop and target lie in one bar, the stop counts" if how.stops else "not carried out",
-                "Stop-loss and take-profit levels of each decision.",
-            ),
-            ("Benchmark", "buy and hold: same tickers, capital, costs and first fill", "Runs through the same engine."),
-        ]
-    )
-    if optimistic:
+    listed(run_words.rules(spec))
+    if spec.execution.fill == "same_close":
         text.plain("⚠ Nobody can trade at a close that is known: read these figures as an upper bound.")
 
 
