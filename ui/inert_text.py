@@ -1,4 +1,4 @@
-"""Untrusted text made harmless, without a screen: no NUL, no terminal colours, no reordered letters, never endless.
+"""Untrusted text made harmless, without a screen: no NUL, no terminal colours, no reordered letters, no pile of accents, never endless.
 
 Kept apart from ``ui/text.py``, which draws, so that what is written to a file is cleaned by the very same rules as what is shown on a page.
 """
@@ -15,6 +15,9 @@ _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|
 _CUT_OFF = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*)?|\x9b[0-?]*[ -/]*|\r)\Z")  # half a sequence, or of a line end, where a text was cut
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb]")
+_MARK = "".join(chr(code) for code in (*range(0x300, 0x1F000), *range(0xE0100, 0xE01F0)) if unicodedata.category(chr(code)) in ("Mn", "Me"))
+MOST_MARKS = 8  # on one letter; no script needs more, a thousand of them hold a browser up for half a minute and draw over their neighbours
+_PILED = re.compile(f"([{_MARK}]{{{MOST_MARKS}}})[{_MARK}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _BETWEEN = frozenset("_:/")  # kept only between letters or digits: qwen3:8b, hf.co/x, snake_case; never at an edge, so never markup
@@ -22,7 +25,7 @@ _HARMLESS = frozenset(" ,%()'?;–—·…▲▼■○→≥≤")
 
 
 def clean(text: object, *, longest: int = LONGEST) -> str:
-    """``text`` without NUL, lone surrogates, terminal colours, direction overrides and other controls; cut with a note if too long."""
+    """``text`` without NUL, lone surrogates, terminal colours, direction overrides, controls and piled accents; cut with a note if too long."""
     body = str(text)
     if longest < WITHOUT_NOTE:
         body = _begins(body, longest)
@@ -34,7 +37,8 @@ def clean(text: object, *, longest: int = LONGEST) -> str:
 def _cleaned(body: str) -> str:
     body = body.replace("\r\n", "\n").replace("\r", "\n")
     body = _SURROGATE.sub("\ufffd", _ANSI.sub("", body))
-    return _CONTROL.sub("", _BIDI.sub("", body))
+    body = _CONTROL.sub("", _BIDI.sub("", body))
+    return body if body.isascii() else _PILED.sub(r"\1", body)
 
 
 def _begins(body: str, wanted: int) -> str:

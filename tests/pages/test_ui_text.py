@@ -162,6 +162,13 @@ def test_the_beginning_of_a_text_reads_the_same_whether_or_not_all_of_it_was_cle
     assert text.clean(body, longest=longest) == (whole if len(whole) <= longest else f"{whole[: longest - 1].rstrip()}…")
 
 
+def test_accents_are_kept_and_a_thousand_of_them_on_one_letter_are_not() -> None:
+    written = "e\u0301 q\u0323\u0307\u0302 \u05e9\u05b8\u05c1\u0591 \u0e17\u0e35\u0e48 \u0f63\u0fb1\u0f74\u0f7e"  # Vietnamese, Hebrew, Thai, Tibetan
+    assert text.clean(written) == written
+    assert text.clean("a" + "\u0301\u0327" * 5_000 + "b") == "a" + "\u0301\u0327" * 4 + "b"
+    assert text.clean("a" + "\u0301\u202e" * 5_000) == "a" + "\u0301" * 8
+
+
 def test_a_list_of_texts_of_two_megabytes_each_is_cleaned_at_once() -> None:
     body = "W" * 2_000_000
     began = time.process_time()
