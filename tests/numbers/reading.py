@@ -79,6 +79,17 @@ class Page:
                 return list(json.loads(item.proto.spec)["layout"].get("annotations", ()))
         raise AssertionError(f"no chart {chart}")
 
+    def bars(self) -> list[tuple[str, list[float], str]]:
+        """Every score bar: the mark before it (rank or star), the lengths of its three parts, 1 being 100, and the figure behind it."""
+        found = []
+        for item in self.at.get("image"):
+            drawing = base64.b64decode(item.value[0].split(",", 1)[1]).decode()
+            parts = [float(width) for width in re.findall(r'<rect x="[\d.]+" width="([\d.]+)" height="18" fill', drawing)]
+            words = re.findall(r">([^<>]+)</text>", drawing)
+            if len(parts) == 3 and words:
+                found.append((words[0], parts, words[-1]))
+        return found
+
     def sentences(self) -> list[str]:
         """Every line of text with a digit in it, outside tiles, tables, charts and pickers; links, badges and headings included."""
         return [line for block in _texts(self.at) for line in block.splitlines() if re.search(r"\d", line)]
