@@ -55,8 +55,13 @@ def show(view: RunView, ticker: str, day: date) -> None:
         return
     _tiles(found)
     by_key = {finding.key: finding for finding in found.findings}
+    first = next((finding.key for finding in found.findings if finding.count), None)
     key = url_state.choice(
-        "ill", list(by_key), label="Show the memories behind", shown={k: f"{f.label} ({f.count:,})" for k, f in by_key.items()}
+        "ill",
+        list(by_key),
+        default=first,
+        label="Show the memories behind",
+        shown={k: f"{f.label} ({f.count:,})" for k, f in by_key.items()},
     )
     _finding(view, ticker, by_key[key])
 
@@ -64,7 +69,7 @@ def show(view: RunView, ticker: str, day: date) -> None:
 def _tiles(found: Health) -> None:
     with st.container(horizontal=True, gap="small"):
         for finding in found.findings[:-1]:
-            share = f"{finding.share:.0%} of {finding.of:,}" if finding.share is not None else "none to ask about"
+            share = f"{finding.share:.1%} of {finding.of:,}" if finding.share is not None else "none to ask about"
             st.metric(finding.label, f"{finding.count:,}", share, delta_color="off", delta_arrow="off", help=finding.definition, width=TILE)
         whole = found.concentration
         st.metric(

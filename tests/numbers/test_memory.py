@@ -291,7 +291,7 @@ def test_health_tiles(health: Page, export: Export) -> None:
         "Forgotten in use": (len(lost), len(gone)),
     }
     for label, (count, of) in told.items():
-        assert tiles[label] == (f"{count:,}", f"{count / of:.0%} of {of:,}" if of else "none to ask about"), label
+        assert tiles[label] == (f"{count:,}", f"{count / of:.1%} of {of:,}" if of else "none to ask about"), label
     effective = 1 / sum((count / total) ** 2 for count in citations.values())
     assert tiles["Citations rest on"] == (f"{effective:.1f}", f"{total:,} on {len(citations):,}")
     by_reader = {
@@ -301,7 +301,7 @@ def test_health_tiles(health: Page, export: Export) -> None:
     assert set(tiles) == set(told) | by_reader | {"Citations rest on"} | {tile[0] for tile in counts(export)}
     for label in by_reader:
         count, below = tiles[label]
-        assert below == f"{int(count) / len(live):.0%} of {len(live):,}"
+        assert below == f"{int(count) / len(live):.1%} of {len(live):,}"
 
 
 def test_near_copies_are_as_alike_as_told(health: Page, export: Export) -> None:
