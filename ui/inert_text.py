@@ -9,7 +9,6 @@ import re
 import unicodedata
 
 LONGEST = 20_000  # characters; a filing section has more, and a browser that lays out a megabyte of text stands still
-WITHOUT_NOTE = 300  # characters; a shorter cut is a line of a list, which has no room to say how much is missing
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x9b[0-?]*[ -/]*[@-~]")
 _CUT_OFF = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*)?|\x9b[0-?]*[ -/]*|\r)\Z")  # half a sequence, or of a line end, where a text was cut
@@ -26,12 +25,12 @@ _HARMLESS = frozenset(" ,%()'?;–—·…▲▼■○→≥≤")
 
 def clean(text: object, *, longest: int = LONGEST) -> str:
     """``text`` without NUL, lone surrogates, terminal colours, direction overrides, controls and piled accents; cut with a note if too long."""
-    body = str(text)
-    if longest < WITHOUT_NOTE:
-        body = _begins(body, longest)
-        return body if len(body) <= longest else f"{body[: longest - 1].rstrip()}…"
-    body = _cleaned(body)
-    return body if len(body) <= longest else f"{body[:longest]}\n… {len(body) - longest:,} more characters are not shown here"
+    body, left = _begins(str(text), longest)
+    if not left:
+        return body
+    if longest < 300:  # a line of a list: no room for a note
+        return f"{body[: longest - 1].rstrip()}…"
+    return f"{body}\n… {left:,} more characters are not shown here"
 
 
 def _cleaned(body: str) -> str:
@@ -41,15 +40,23 @@ def _cleaned(body: str) -> str:
     return body if body.isascii() else _PILED.sub(r"\1", body)
 
 
-def _begins(body: str, wanted: int) -> str:
-    """The first ``wanted`` cleaned characters and at least one more where there are more: a list of texts of megabytes stays quick."""
-    first = _cleaned(_CUT_OFF.sub("", body[: 4 * wanted + 1000]))
-    return first if len(first) > wanted else _cleaned(body)
+def _begins(body: str, wanted: int) -> tuple[str, int]:
+    """The first ``wanted`` cleaned characters, and how many follow: only they are cleaned, so that texts of megabytes cost no more.
+
+    Those that follow are counted as they are; all is cleaned where so much of the beginning is taken out that too little is left.
+    """
+    cut = wanted + wanted // 4 + 1000
+    if len(body) > cut:
+        first = _cleaned(_CUT_OFF.sub("", body[:cut]))
+        if len(first) > wanted:
+            return first[:wanted], len(body) - cut + len(first) - wanted
+    whole = _cleaned(body)
+    return whole[:wanted], max(0, len(whole) - wanted)
 
 
 def label(text: object, *, longest: int = 80) -> str:
     """A name made fit for a label, a badge or a heading: one line, no character that Markdown could act on."""
-    body = _begins(str(text), 10 * longest + 1000)[: 10 * longest + 1000]
+    body, _ = _begins(str(text), 10 * longest + 1000)
     kept = "".join(char if _harmless(body, i) else " " for i, char in enumerate(body))
     kept = " ".join(re.sub(r"(?i)www\.", "www ", " ".join(kept.split())).split())  # GitHub's Markdown links a bare www.
     kept = re.sub(r"^[\W_]*?(?=\w|[▲▼■○→(]|$)", "", kept, count=1)  # a leading dash or dot would start a list
