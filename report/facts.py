@@ -155,7 +155,7 @@ def shown(value: float | None, unit: str) -> str:
     """A metric as people read it: fractions as percent, the rest with two decimals, a dash where it is not defined."""
     if unit == "fraction":
         return format.percent(value)
-    if unit in ("bars", "returns"):
+    if unit in ("bars", "returns", "count"):
         return format.number(value, digits=0)
     return format.money(value) if unit == "money" else format.number(value)
 
