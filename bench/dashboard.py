@@ -3,8 +3,8 @@
     python -m bench.dashboard --home DIR          # DIR made by bench.large_run, or any home; the newest run called "large", or the newest done
     python -m bench.dashboard --small             # makes a run of 250 test days in a temporary folder first (offline, a minute)
 
-Warm means: one server, one browser tab, each page visited before; then each is visited in turn as by a click, from a page with nothing on
-it, --repeat times. Medians. Believe the ratios, not the milliseconds, and measure on a quiet machine.
+Warm means: one server, one browser tab, each page visited before; then each is visited in turn as by a click, from a page with nothing to
+show (it finds no run), --repeat times; that page is the unit. Medians. Believe the ratios, not the milliseconds, and measure on a quiet machine.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ SMALL = "--source demo --tickers DMAUR --train 2021-10-01:2021-12-31 --test 2022
 WATCH = """
 (() => { if (window.top !== window) return;
   const w = window.__bench = {state: null, changed: performance.now()};
-  new MutationObserver(() => {
+  // a table writes its copy for screen readers a quarter of a second after it is drawn: nothing to be seen moves
+  const unseen = r => r.type === 'childList' && r.target.nodeType === 1 && r.target.closest('[data-testid="data-grid-canvas"]');
+  new MutationObserver(records => {
+    if (records.every(unseen)) return;
     w.changed = performance.now();
     const app = document.querySelector('[data-testid="stApp"]');
     const state = app ? app.getAttribute('data-test-script-state') : null;
@@ -71,7 +74,8 @@ body, footer = st.container(), st.container()
 footer.caption("Recollect · Research and education, not investment advice.")
 with body:
     navigation.run()
-"""  # the frame of the real app around pages without anything in them
+"""  # the frame of the real app around pages without anything in them, not even a heading
+NOTHING = ("/thread?run=none", "/trades?run=none")  # pages of the app that find no run: heading, run picker, a sentence
 GO = "path => { const t = performance.now(); history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')); return t; }"
 
 
@@ -176,7 +180,7 @@ class Session:
 
     def _settle(self, before: int) -> dict[str, float]:
         state: dict[str, Any] = {}
-        end = time.monotonic() + 40
+        end = time.monotonic() + 25
         while time.monotonic() < end:
             state = self.page.evaluate("() => window.__bench ? window.__bench.look() : null") or {}
             answered = self.frames > before and time.monotonic() - self.last > STILL_MS / 1000
@@ -264,10 +268,11 @@ def _steps() -> list[str]:
 
 def measure(
     session: Session, visits: dict[str, Visit], what: Subject, repeat: int, *, pid: int, base: Callable[[], float], only: str
-) -> list[float]:
-    """Every address in turn, with the empty page between them; the first round only warms up. Returns the empty page's times."""
+) -> tuple[list[float], list[float]]:
+    """Every address in turn, with the empty page between them; the first round only warms up. Returns the times of the empty
+    page and of the bare frame."""
     places = {name: place for name, place in addresses(what).items() if only.lower() in name.lower()}
-    empty: list[float] = []
+    empty, bare = list[float](), list[float]()
     base()
     for turn in range(repeat + 1):
         print(f"round {turn} of {repeat}", file=sys.stderr)
@@ -275,9 +280,11 @@ def measure(
             visit = visits.setdefault(name, Visit(name, target))
             if visit.failed:
                 continue
-            session.go("/trades?run=none" if path.startswith("/days") else "/days?run=none")
-            if turn:
-                empty.append(base())  # beside each visit, so that a busy minute slows both
+            session.go(NOTHING[1])
+            nothing = session.go(NOTHING[0])
+            if turn:  # beside each visit, so that a busy minute slows both
+                empty.append(nothing)
+                bare.append(base())
             sent, frames, spent = session.bytes, session.frames, cpu_ms(pid)
             took = _tried(visit, lambda path=path: session.go(path))
             if turn and took is not None:
@@ -286,7 +293,7 @@ def measure(
                 visit.frames.append(session.frames - frames)
                 visit.cpu.append(cpu_ms(pid) - spent)
             visit.failed = visit.failed or session.exception()
-    return empty
+    return empty, bare
 
 
 def _tried(visit: Visit, act: Callable[[], float]) -> float | None:
@@ -304,7 +311,7 @@ def moves(session: Session, visits: dict[str, Visit], what: Subject, repeat: int
         visit = visits[f"slider, {part}"] = Visit(f"Memory, day slider, {part}", SLIDER)
         for turn in range(repeat + 1):
             if turn == 0:
-                session.go("/days?run=none")
+                session.go(NOTHING[0])
                 _tried(visit, lambda part=part: session.go(what.path("memory", day=what.day, tab=part)))
             took = _tried(visit, lambda: session.press(thumb, "ArrowLeft"))
             if turn and took is not None:
@@ -315,15 +322,21 @@ def moves(session: Session, visits: dict[str, Visit], what: Subject, repeat: int
     for name in [*tabs[1:], *tabs[:1]]:
         visit = visits[f"tab {name}"] = Visit(f"Overview, opening tab {name[:24]}", PAGE)
         for _ in range(min(3, repeat)):
-            _tried(visit, lambda name=name: session.click("tab", next(other for other in tabs if other != name)))
+            _tried(Visit("", PAGE), lambda name=name: session.click("tab", _beside(tabs, name)))  # no answer where it was open already
             took = _tried(visit, lambda name=name: session.click("tab", name))
             if took is not None:
                 visit.ms.append(took)
         visit.failed = visit.failed or session.exception()
 
 
-def report(visits: dict[str, Visit], empty: float, memory: dict[str, float], repeat: int) -> None:
-    print(f"\nmultiples of an empty page ({empty:.0f} ms); medians of {repeat} warm visits\n")
+def _beside(tabs: list[str], name: str) -> str:
+    """A neighbour in the same row of tabs, most likely: the one after, or before the last."""
+    at = tabs.index(name)
+    return tabs[at + 1] if at + 1 < len(tabs) else tabs[at - 1]
+
+
+def report(visits: dict[str, Visit], empty: float, frame: float, memory: dict[str, float], repeat: int) -> None:
+    print(f"\nmultiples of an empty page ({empty:.0f} ms; the frame alone {frame:.0f} ms); medians of {repeat} warm visits\n")
     print(f"{'what':<38} {'x empty':>8} {'target':>7}      {'KiB':>7} {'messages':>9} {'server CPU ms':>14}")
     for visit in visits.values():
         if visit.failed or not visit.ms:
@@ -364,12 +377,12 @@ def main() -> None:
 
             session = Session(browser, url)
             memory["one tab open"] = memory_mib(pid)
-            empty = measure(session, visits, what, args.repeat, pid=pid, base=base, only=args.only)
+            empty, frame = measure(session, visits, what, args.repeat, pid=pid, base=base, only=args.only)
             memory["every page seen"] = memory_mib(pid)
             if not args.only:
                 moves(session, visits, what, args.repeat)
                 memory["at the end"] = memory_mib(pid)
-        report(visits, statistics.median(empty), memory, args.repeat)
+        report(visits, statistics.median(empty), statistics.median(frame), memory, args.repeat)
 
 
 if __name__ == "__main__":
