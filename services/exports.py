@@ -21,7 +21,7 @@ from agent.errors import SpecError, Unavailable
 from agent.evaluation import leaks
 from agent.records import DayRecord
 from services import annotations as written
-from services import queries, runs
+from services import performance, queries, runs
 
 WALL_CLOCK = {
     "manifest.json": ["exported_at", "created_at", "started_at", "finished_at", "run", "imported"],
@@ -50,7 +50,7 @@ def export(run: str, out: Path, *, force: bool = False, on_day: OnDay | None = N
     notes = [_annotation(item) for item in written.of_run(run)]
     counts["annotations.json"] = len(notes)
     _json(out / "annotations.json", {"annotations": notes})
-    figures = {name: queries.figures(run, name) for name in (queries.TOTAL, *view.spec.tickers)}
+    figures = {name: performance.figures(run, name) for name in (queries.TOTAL, *view.spec.tickers)}
     _json(
         out / "metrics.json",
         {
