@@ -17,8 +17,8 @@ setup: .venv/installed-dev  ## install everything, development tools included
 run: .venv/installed  ## open the dashboard; the first start makes the demo run
 	$(PY) -m streamlit run app.py
 
-test: .venv/installed-dev  ## the whole test suite; browser tests need Debian's chromium and are skipped without it
-	$(PY) -m pytest
+test: .venv/installed-dev  ## the whole test suite, three files at a time; browser tests need Debian's chromium and are skipped without it
+	$(PY) -m pytest -n 3 --dist loadfile
 
 lint: .venv/installed-dev  ## formatting, lint, types
 	$(PY) -m ruff format --check .
