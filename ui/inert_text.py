@@ -12,12 +12,17 @@ LONGEST = 20_000  # characters; a filing section has more, and a browser that la
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x9b[0-?]*[ -/]*[@-~]")
 _CUT_OFF = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*)?|\x9b[0-?]*[ -/]*|\r)\Z")  # half a sequence, or of a line end, where a text was cut
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufff9-\ufffb]")
-_MARK = "".join(chr(code) for code in (*range(0x300, 0x1F000), *range(0xE0100, 0xE01F0)) if unicodedata.category(chr(code)) in ("Mn", "Me"))
+_GONE = (  # NUL and other controls, line separators, direction overrides, marks of byte order and of annotations
+    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+)
+_CONTROL = re.compile(f"[{_GONE}]")
+_MARK = (
+    "".join(map(chr, (code for code in range(0x300, 0x10000) if unicodedata.category(chr(code)) in ("Mn", "Me")))) + "\U000e0100-\U000e01ef"
+)
 MOST_MARKS = 8  # on one letter; no script needs more, a thousand of them hold a browser up for half a minute and draw over their neighbours
 _PILED = re.compile(f"([{_MARK}]{{{MOST_MARKS}}})[{_MARK}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ODD = re.compile(f"[{_GONE}{_MARK}\ud800-\udfff]")  # one look for all of them: nearly every text has none
 
 _BETWEEN = frozenset("_:/")  # kept only between letters or digits: qwen3:8b, hf.co/x, snake_case; never at an edge, so never markup
 _HARMLESS = frozenset(" ,%()'?;–—·…▲▼■○→≥≤")
@@ -35,9 +40,11 @@ def clean(text: object, *, longest: int = LONGEST) -> str:
 
 def _cleaned(body: str) -> str:
     body = body.replace("\r\n", "\n").replace("\r", "\n")
-    body = _SURROGATE.sub("\ufffd", _ANSI.sub("", body))
-    body = _CONTROL.sub("", _BIDI.sub("", body))
-    return body if body.isascii() else _PILED.sub(r"\1", body)
+    if not _ODD.search(body):
+        return body
+    if "\x1b" in body or "\x9b" in body:
+        body = _ANSI.sub("", body)
+    return _PILED.sub(r"\1", _CONTROL.sub("", _SURROGATE.sub("\ufffd", body)))
 
 
 def _begins(body: str, wanted: int) -> tuple[str, int]:
