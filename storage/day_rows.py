@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, false, func, select, true
 
 from storage import schema
-from storage.connect import reading
 from storage.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -52,8 +51,8 @@ def credit_events(store: RunStore, run_id: str, ticker: str, day: date) -> pd.Da
 def after(store: RunStore, run_id: str, ticker: str, decided: date) -> dict[str, Any]:
     """What became of the decision of a day, in the keys of ``services.queries.fate``: its order's end, its judgement, the next session."""
     found: dict[str, Any] = {}
-    with reading(store._engine) as connection:
-        here = (_days.run_key == store._key(connection, run_id), _days.ticker == ticker)
+    with store.look(run_id) as (connection, key):
+        here = (_days.run_key == key, _days.ticker == ticker)
         ended = select(_days.day, _days.settled_status, _days.settled_reason, _days.fill_price, _days.fill_shares)
         if row := connection.execute(ended.where(*here, _days.settled_day == decided).order_by(_days.day)).first():
             found |= {"settled": row.day, "status": row.settled_status, "reason": row.settled_reason or ""}
@@ -88,6 +87,6 @@ def cited_by_layer(store: RunStore, run_id: str, ticker: str) -> pd.DataFrame:
 def _frame(store: RunStore, run_id: str, query: Callable[[int], Select[Any]]) -> pd.DataFrame:
     import pandas as pd  # only for those who ask for frames
 
-    with reading(store._engine) as connection:
-        found = connection.execute(query(store._key(connection, run_id)))
+    with store.look(run_id) as (connection, key):
+        found = connection.execute(query(key))
         return pd.DataFrame([tuple(row) for row in found], columns=list(found.keys()))

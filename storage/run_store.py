@@ -12,7 +12,7 @@ import re
 import socket
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -547,6 +547,12 @@ class RunStore:
         with reading(self._engine) as connection:
             key = self._key(connection, run_id)
             return list(connection.scalars(select(table.id).where(table.run_key == key, table.ticker == ticker).order_by(table.id)))
+
+    @contextmanager
+    def look(self, run_id: str) -> Iterator[tuple[Connection, int]]:
+        """A connection to read with, and the number of the run in the tables: for the narrow readings of ``storage/*_rows.py``."""
+        with reading(self._engine) as connection:
+            yield connection, self._key(connection, run_id)
 
     def _frame(self, run_id: str, *queries: Callable[[int], Select[Any]]) -> pd.DataFrame:
         """The rows of all queries, one after another; they have the same columns."""

@@ -14,7 +14,6 @@ from sqlalchemy import Select, func, or_, select
 
 from agent.records import Decision
 from storage import rows, schema
-from storage.connect import reading
 from storage.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -146,15 +145,15 @@ def _parts(wanted: list[Any]) -> Iterator[list[Any]]:
 
 
 def _read(store: RunStore, run_id: str, query: Callable[[int], Select[Any]]) -> list[Any]:
-    with reading(store._engine) as connection:
-        return list(connection.execute(query(store._key(connection, run_id))).all())
+    with store.look(run_id) as (connection, key):
+        return list(connection.execute(query(key)).all())
 
 
 def _frame(store: RunStore, run_id: str, query: Callable[[int], Select[Any]]) -> pd.DataFrame:
     from storage.frames import frame  # pandas only for those who ask for frames
 
-    with reading(store._engine) as connection:
-        chosen = query(store._key(connection, run_id))
+    with store.look(run_id) as (connection, key):
+        chosen = query(key)
         return frame(chosen, connection.execute(chosen).all())
 
 
@@ -163,8 +162,7 @@ def _frames(store: RunStore, run_id: str, ids: Iterable[int], query: Callable[[i
     from storage.frames import frame
 
     found: list[Any] = []
-    with reading(store._engine) as connection:
-        key = store._key(connection, run_id)
+    with store.look(run_id) as (connection, key):
         for part in _parts(sorted({int(one) for one in ids})):
             found += connection.execute(query(key, part)).all()
         return frame(query(key, []), found)
