@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -252,7 +253,7 @@ class Sheet:
             if table is None:
                 self._file.write(json.dumps(row, ensure_ascii=False) + "\n")  # as recorded: layers stand in the order of the spec
             else:
-                table.writerow({key: _cell(value) for key, value in row.items()})
+                table.writerow({key: cell(value) for key, value in row.items()})
         return self.count
 
 
@@ -281,12 +282,17 @@ def _annotation(item: written.Annotation) -> dict[str, Any]:
     }
 
 
-def _cell(value: Any) -> Any:
-    """A spreadsheet must not take a text for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t", "\r"):
-        return "'" + value
-    return value
+_FORMULA = re.compile("[\\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]*[=+@\uff1d\uff0b\uff20\u2212\uff0d-]|[\t\r\n]")
+
+
+def cell(value: Any) -> Any:
+    """The value of a CSV cell: a text that a spreadsheet might take for a formula begins with an apostrophe. Numbers stay numbers.
+
+    What counts is the first sign after everything that a spreadsheet may drop or not show; full-width signs count too.
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _json(path: Path, body: Any) -> None:
-    path.write_text(json.dumps(body, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    text = json.dumps(body, indent=1, ensure_ascii=False, default=str) + "\n"
+    path.write_bytes(text.encode("utf-8", "backslashreplace"))  # half a surrogate pair becomes its JSON escape; no file takes it as it is

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from services import market_data
+from services import exports, market_data
 from services.market_data import SourceState
 from ui import data_market, page, text
 from ui.data_said import TABLE_WORDS, age, size, tall
@@ -99,7 +99,7 @@ def cache() -> None:
     )
     st.download_button(
         "Download this list",
-        data=lambda: held.to_csv(index=False).encode(),
+        data=lambda: held.map(exports.cell).to_csv(index=False).encode("utf-8", "replace"),
         file_name="recollect-cache.csv",
         mime="text/csv",
         on_click="ignore",
