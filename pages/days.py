@@ -27,8 +27,11 @@ def listing(view: queries.RunView, ticker: str) -> None:
         if (by, rising) == ("day", False)
         else f"by {day_table.COLUMNS[by].label.lower()}, {'smallest' if rising else 'largest'} first"
     )
-    said.caption(f"{len(kept)} of {total} sessions, {order}. Tick a row, or click a mark above, to open its day.")
-    day_table.table(view, ticker, day_table.ordered(kept, by, rising), columns)
+    shown = day_table.ordered(kept, by, rising)
+    first = day_table.sent(len(shown))
+    cut = f", the first {first}" if first < len(shown) else ""
+    said.caption(f"{len(kept)} of {total} sessions, {order}{cut}. Tick a row, or click a mark above, to open its day.")
+    day_table.table(view, ticker, shown.head(first), columns)
 
 
 def one_day(view: queries.RunView, ticker: str) -> None:

@@ -22,8 +22,9 @@ STUDY = "study"
 JUDGED = {1.0: "✓ right", -1.0: "✗ wrong", 0.0: "≈ inside costs"}
 VERDICTS = {"right": "✓ right", "wrong": "✗ wrong", "inside": "≈ inside costs", "waiting": "… not yet"}  # in the address -> on screen
 HEIGHT = 560
+MOST_ROWS, FIRST_ROWS, ALL_ROWS = 500, 250, "all"  # two years at once; beyond, a table that can be ticked is sent in part
 TRAITS = {"prompt cut": "cut", "left out": "left_out", "from cache": "cached", "second model": "helper_calls"}  # word -> column
-KEPT = ("act", "by", "layer", "judged", "asked", "find", "cols", "sort")  # what a link back to the table must not lose
+KEPT = ("act", "by", "layer", "judged", "asked", "find", "cols", "sort", "rows")  # what a link back to the table must not lose
 PINNED = ("day", "decision")
 
 
@@ -360,6 +361,13 @@ def strip(view: RunView, ticker: str, kept: pd.DataFrame | None) -> None:
         selection_mode="points",
         alt="Return of the agent and of buy and hold, the agent's drawdown, and a mark for every decision; click a mark to open its day",
     )
+
+
+def sent(total: int) -> int:
+    """How many rows are sent to the browser: all, or of a long run the first, more where they are wished for."""
+    if total <= MOST_ROWS:
+        return total
+    return FIRST_ROWS if url_state.choice("rows", (str(FIRST_ROWS), ALL_ROWS), label="Rows") != ALL_ROWS else total
 
 
 def table(view: RunView, ticker: str, rows: pd.DataFrame, columns: Sequence[str]) -> None:

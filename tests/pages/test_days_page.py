@@ -311,3 +311,14 @@ def test_the_trace_of_a_day_opens_no_other_day_and_not_all_memories(run: str, op
         counted(name)
     open_page("days", run=run, ticker=TICKER, day=str(traded_day(run)))
     assert opened == ["record"]
+
+
+def test_of_a_long_run_the_first_rows_are_sent_and_all_where_they_are_wished_for(run, open_page, monkeypatch):
+    from ui import day_table
+
+    monkeypatch.setattr(day_table, "MOST_ROWS", 20)
+    monkeypatch.setattr(day_table, "FIRST_ROWS", 12)
+    at = open_page("days", run=run, ticker=TICKERS[0])
+    assert len(at.dataframe[0].value) == 12 and any("the first 12" in item.value for item in at.caption)
+    at = open_page("days", run=run, ticker=TICKERS[0], rows="all")
+    assert len(at.dataframe[0].value) > 20
