@@ -104,9 +104,38 @@ def shown(view: queries.RunView, ticker: str, day: date, days: list[date], memor
     parts[chosen_part()]()
 
 
+def nothing_remembered(view: queries.RunView, ticker: str, days: list[date]) -> None:
+    """Why there is no memory by the day shown, and where to look instead: a later day, or the days themselves."""
+    if len(cached.memories(view, ticker, days[-1])):
+        text.plain("Nothing was remembered by this day: no news and no filing had become readable. Move to a later day.")
+        return
+    page.empty(
+        f"Nothing was remembered of {ticker}",
+        "No news and no filing became readable in the days so far, and no reflection was written. The days show what was seen.",
+        ("days", "To the days"),
+        run=view.id,
+        ticker=ticker,
+    )
+
+
+def without_memory(view: queries.RunView, ticker: str) -> None:
+    """A strategy that remembers nothing has no time machine."""
+    page.empty(
+        "This run has no memory",
+        f"It follows the strategy {view.spec.strategy}, which keeps no memory. The days show what it did, "
+        "and a run of the strategy memory on the same market shows what memory adds.",
+        ("days", "To the days"),
+        run=view.id,
+        ticker=ticker,
+    )
+    st.stop()
+
+
 with run_view.told():
     view, ticker = run_view.chosen()
     run_view.strip(view, slim=True)
+    if view.spec.strategy != "memory":
+        without_memory(view, ticker)
     days = queries.session_days(view.id, ticker)
     day = chosen_day(days)
     memories = cached.memories(view, ticker, day)
@@ -115,7 +144,7 @@ with run_view.told():
         layers_strip(over, at=days.index(day), dark=draw.dark()), width="stretch", alt=f"Live memories per layer over the run, {day} marked"
     )
     if memories.empty:
-        text.plain("Nothing was remembered by this day: no news and no filing had become readable. Move to a later day.")
+        nothing_remembered(view, ticker, days)
     else:
         layers = [layer.name for layer in view.spec.memory.layers]
         memory_table.counts(over, memories, layers, day)

@@ -30,7 +30,7 @@ with run_view.told():
         st.stop()
     if not pickers.current("run") and active:
         pickers.write(run=active[0])
-    view = queries.run(page.need_run(names))
+    view = run_view.read(page.need_run(names))
     live.head(view)
     with st.container(horizontal=True, gap="small"):
         live.controls(view, key="monitor")

@@ -11,7 +11,7 @@ with run_view.told():
     views = queries.views()
     if not views and run_list.first_start():
         views = queries.views()
-    if not views:
+    if not views and not queries.names():  # a run that this version cannot read is listed all the same
         run_list.nothing_yet()
         run_import.place()
         st.stop()

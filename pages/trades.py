@@ -3,7 +3,7 @@
 import streamlit as st
 
 from services import queries
-from ui import page, run_view, trades, trades_behaviour, trades_trip, url_state
+from ui import cached, page, run_view, trades, trades_behaviour, trades_trip, url_state
 
 page.start("Trades", __file__)
 
@@ -27,6 +27,15 @@ def chosen_view(view: queries.RunView, ticker: str) -> tuple[str, str]:
 
 def lists(view: queries.RunView, ticker: str) -> None:
     """The page without a trip: the account, then one of the views. Only the chosen one is read and drawn."""
+    if cached.equity(view, ticker).empty:
+        page.empty(
+            f"{ticker} has not been traded yet",
+            f"Only training is recorded: a trader that learns places no orders. The test window begins on {view.spec.test.start}.",
+            ("days", "To the days of training"),
+            run=view.id,
+            ticker=ticker,
+        )
+        return
     show, whose = chosen_view(view, ticker)
     trades.account(view, whose)
     if show == "trips":

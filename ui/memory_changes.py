@@ -150,6 +150,7 @@ def _list(view: RunView, ticker: str, day: date, changed: pd.DataFrame, sums: di
         hide_index=True,
         height=min(460, 38 + 35 * len(rows)),
         alt=f"Memories that changed until {day}",
+        placeholder="",
         column_config={
             "memory": st.column_config.NumberColumn("No", format="%d", width=60, pinned=True),
             "title": st.column_config.TextColumn("Title", width=330),

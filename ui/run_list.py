@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from agent.errors import RecollectError
+from agent.errors import RecollectError, SpecError
 from services import annotations as written
 from services import archive, demo, exports, queries, runs
 from services.queries import RunView
@@ -154,7 +154,11 @@ def _config() -> dict:
 
 def actions(run: str) -> None:
     """What can be done with the chosen run."""
-    view = queries.run(run)
+    try:
+        view = queries.run(run)
+    except SpecError as error:
+        _unreadable(run, error)
+        return
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.subheader(text.label(view.name, longest=60), anchor=False, width="content")
@@ -179,11 +183,28 @@ def actions(run: str) -> None:
             live.controls(view, key="library")
             _rename(view)
             _export(view)
-            if st.button("Delete…", key="delete_run", icon=":material/delete:", disabled=view.state in runs.ACTIVE):
-                st.session_state["_deleting"] = run
+            _delete(run, disabled=view.state in runs.ACTIVE)
         annotations.panel(view, listed=True)
         if st.session_state.get("_deleting") == run:
-            _confirm(view)
+            _confirm(run, view.name)
+
+
+def _unreadable(run: str, error: SpecError) -> None:
+    """A run of another version: why it cannot be shown, and the one thing that can still be done with it here."""
+    name = queries.names()[run]
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.subheader(text.label(name, longest=60), anchor=False, width="content")
+            cards.status("unreadable")
+        text.plain(f"{error} The version that recorded it shows it as before; here it can be kept or deleted.")
+        _delete(run, disabled=runs.alive(runs.store().run(run)))
+        if st.session_state.get("_deleting") == run:
+            _confirm(run, name)
+
+
+def _delete(run: str, *, disabled: bool) -> None:
+    if st.button("Delete…", key="delete_run", icon=":material/delete:", disabled=disabled):
+        st.session_state["_deleting"] = run
 
 
 def _came_from(view: RunView) -> str:
@@ -237,12 +258,12 @@ def _write(run: str, folder: str) -> None:
         text.plain(f"Written to {Path(folder).expanduser()}: {sum(counts.values()):,} rows in {files} files.")
 
 
-def _confirm(view: RunView) -> None:
+def _confirm(run: str, name: str) -> None:
     """Nothing is removed before this box, which names what would be."""
     with st.container(border=True):
         st.badge("Delete for ever?", color="red", icon="⚠")
-        text.plain(f"“{view.name}” (run {view.id}) and everything that belongs to it will be removed from this machine:")
-        found = runs.belongings(view.id)
+        text.plain(f"“{name}” (run {run}) and everything that belongs to it will be removed from this machine:")
+        found = runs.belongings(run)
         text.plain(
             "\n".join(f"• {count:,} {what}" for what, count in found.items()) or "• its entry in the library; nothing else was recorded"
         )
@@ -250,7 +271,7 @@ def _confirm(view: RunView) -> None:
             if st.button("Yes, delete this run", key="delete_yes", type="primary"):
                 st.session_state.pop("_deleting")
                 with run_view.told():
-                    runs.delete(view.id)
+                    runs.delete(run)
                 pickers.write(run=None)
                 st.rerun()
             if st.button("Keep it", key="delete_no"):

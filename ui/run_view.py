@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from agent.errors import RecollectError
+from agent.errors import RecollectError, SpecError
 from services import queries
 from services.queries import RunView
 from ui import cards, format, page, pickers, text
@@ -27,6 +27,15 @@ UNFINISHED = {
     "cancelled": "The run was cancelled: the figures are those of the days until then.",
 }
 
+NOT_BEGUN = (
+    "No day of {ticker} is recorded yet",
+    "As soon as the first session is done it appears here. The monitor shows what the worker is doing.",
+)
+ENDED_BEFORE = (
+    "No day of {ticker} was recorded",
+    "The run was {state} before its first session was done, so there is nothing to look at. The monitor says more and can resume it.",
+)
+
 
 @contextmanager
 def told() -> Iterator[None]:
@@ -38,6 +47,22 @@ def told() -> Iterator[None]:
         st.stop()
 
 
+def read(run: str) -> RunView:
+    """The run; one that another version recorded and this one cannot read is an empty state that says what can be done, and the page ends."""
+    try:
+        return queries.run(run)
+    except SpecError as error:
+        if run not in queries.names():
+            raise
+        page.empty(
+            "This version cannot read the run",
+            f"{error} Nothing of it was changed: the version that recorded it shows it as before. In the library it can be deleted.",
+            ("runs", "To the library of runs"),
+            run=run,
+        )
+        st.stop()
+
+
 def chosen() -> tuple[RunView, str]:
     """The run and the ticker in the URL with their pickers; a page without a run, or with one that has no day yet, ends here."""
     names = queries.names()
@@ -45,7 +70,7 @@ def chosen() -> tuple[RunView, str]:
         page.need_run({})
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
-        view = queries.run(page.need_run(names))
+        view = read(page.need_run(names))
     with right:
         ticker = pickers.ticker(view.spec.tickers) or view.spec.tickers[0]
     if not queries.session_days(view.id, ticker):
@@ -55,12 +80,8 @@ def chosen() -> tuple[RunView, str]:
 
 def _no_day_yet(view: RunView, ticker: str) -> None:
     strip(view, slim=True)
-    page.empty(
-        f"No day of {ticker} is recorded yet",
-        "As soon as the first session is done it appears here. The monitor shows what the worker is doing.",
-        ("monitor", "To the monitor"),
-        run=view.id,
-    )
+    title, what_to_do = NOT_BEGUN if view.state in ("queued", "running") else ENDED_BEFORE
+    page.empty(title.format(ticker=ticker), what_to_do.format(state=view.state), ("monitor", "To the monitor"), run=view.id)
     st.stop()
 
 

@@ -91,6 +91,7 @@ STATUS: Mapping[str, tuple[str, BadgeColour]] = MappingProxyType(
         "failed": ("✗", "red"),
         "cancelled": ("⊘", "gray"),
         "interrupted": ("⚡\ufe0e", "orange"),
+        "unreadable": ("?", "gray"),  # recorded by another version
     }
 )
 PROVENANCE: Mapping[str, tuple[BadgeColour, str]] = MappingProxyType(

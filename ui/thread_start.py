@@ -41,7 +41,7 @@ def show(view: RunView, ticker: str, found: Starts) -> None:
 def _decisions(view: RunView, ticker: str, rows: pd.DataFrame, heading: str, key: str) -> None:
     st.markdown(f"**{heading}**")
     if rows.empty:
-        text.plain("None: only decisions that traded are judged, some sessions after their fill.")
+        text.plain("No decision was. Only one that traded is judged, some sessions after its fill.")
         return
     shown = pd.DataFrame(
         {

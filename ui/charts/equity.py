@@ -28,7 +28,7 @@ def equity(
     Columns: day, equity, benchmark, drawdown, benchmark_drawdown (fractions). ``marks`` are (day, word) lines.
     """
     if frame.empty:
-        return nothing("No equity yet: the first day of the run is still to come", dark=dark, height=420)
+        return nothing("No equity: no test session is recorded yet", dark=dark, height=420)
     colours = theme.palette(dark)
     days = iso(frame["day"])
     fig = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.06)
@@ -81,7 +81,7 @@ def underwater(frame: pd.DataFrame, falls: pd.DataFrame, *, dark: bool, agent: s
     ``frame``: day, drawdown, benchmark_drawdown (fractions). ``falls``, deepest first: peak, trough, recovery (None: not yet), depth.
     """
     if frame.empty:
-        return nothing("No equity yet: the first day of the run is still to come", dark=dark, height=420)
+        return nothing("No equity: no test session is recorded yet", dark=dark, height=420)
     colours, days = theme.palette(dark), iso(frame["day"])
     fig = go.Figure()
     for column, name, colour, dash in (

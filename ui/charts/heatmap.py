@@ -21,7 +21,7 @@ def months(found: pd.DataFrame, years: pd.DataFrame, *, dark: bool, red_up: bool
     ``found``: year, month, equity, benchmark, difference (fractions), partial. ``years``: the same without month.
     """
     if found.empty:
-        return nothing("No month yet: the first day of the run is still to come", dark=dark)
+        return nothing("No month: no test session is recorded yet", dark=dark)
     names = sorted(found["year"].unique())
     height = 26 * len(names) + 34
     fig = make_subplots(
