@@ -314,8 +314,13 @@
     const found = record.thought.calls.map((call, at) => [call, at]).filter(([call]) => call.completion && call.completion.thinking);
     return step("Thinking", found.length ? count(found.length, "chain", "chains") + " of thought" : "none handed over by the backend", found.map(([call, at]) => h("details", null, h("summary", null, callName(call, at, record.thought.calls) + ", " + number(call.completion.thinking.length, 0) + " characters"), box(call.completion.thinking, "Thinking"))));
   }
+  // An escape in the answer's JSON becomes its letter when it is parsed: one that turns writing round or hides is written as an escape again.
+  const UNSEEN = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]/g;
   function pretty(body) {
-    try { return JSON.stringify(JSON.parse(body), null, 1); } catch { return null; }
+    try {
+      const laid = JSON.stringify(JSON.parse(body), null, 1);
+      return laid.replace(UNSEEN, char => "\\u" + char.charCodeAt(0).toString(16).padStart(4, "0")).replace(/(\p{M}{8})\p{M}+/gu, "$1");
+    } catch { return null; }
   }
   function answered(record) {
     const calls = record.thought.calls, bad = calls.filter(call => call.error).length, ms = calls.reduce((sum, call) => sum + call.ms, 0);

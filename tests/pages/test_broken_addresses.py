@@ -7,10 +7,11 @@ import pytest
 from tests.pages.conftest import OpenPage
 
 PAGES = ["runs", "new_run", "monitor", "overview", "days", "memory", "trades", "thread", "report", "data", "models", "prompts"]
-KEYS = (  # every key that some page reads, page-local ones included
+OWN_KEYS = (  # every key that some page reads, page-local ones included
     "ticker day mem step trip src tab show of worst from roll q call prompt answer seg filing words act by layer judged asked find cols sort "
     "kind alive rows what ask who later forgotten lanes span status tag kept watch days n on part set red via dataset source tickers to fig"
-).split()
+)
+KEYS = OWN_KEYS.split()
 JUNK = {
     "markup": "<script>alert(1)</script>![x](http://evil.example/a.png)",
     "number": "-1",
