@@ -33,8 +33,9 @@ NOT_BEGUN = (
 )
 ENDED_BEFORE = (
     "No day of {ticker} was recorded",
-    "The run was {state} before its first session was done, so there is nothing to look at. The monitor says more and can resume it.",
+    "The run {ended} before the first session was done, so there is nothing to look at. The monitor says more and can resume it.",
 )
+ENDED = {"failed": "failed", "cancelled": "was cancelled", "paused": "was paused", "interrupted": "was interrupted"}
 
 
 @contextmanager
@@ -79,14 +80,19 @@ def chosen() -> tuple[RunView, str]:
 
 
 def _no_day_yet(view: RunView, ticker: str) -> None:
-    strip(view, slim=True)
-    title, what_to_do = NOT_BEGUN if view.state in ("queued", "running") else ENDED_BEFORE
-    page.empty(title.format(ticker=ticker), what_to_do.format(state=view.state), ("monitor", "To the monitor"), run=view.id)
+    strip(view, slim=True, onward=bool(view.done))
+    title, what_to_do = ENDED_BEFORE if view.state in ENDED else NOT_BEGUN
+    if view.state == "done":
+        page.empty(f"This run holds no day of {ticker}", "The run is complete, so none will follow. Choose another ticker above.")
+    else:
+        told = what_to_do.format(ended=ENDED.get(view.state, ""))
+        page.empty(title.format(ticker=ticker), told, ("monitor", "To the monitor"), run=view.id)
     st.stop()
 
 
-def strip(view: RunView, *, slim: bool = False) -> None:
-    """Name, who decided, on what, and the key figures; ``slim`` leaves the figures out, for pages about a detail."""
+def strip(view: RunView, *, slim: bool = False, onward: bool = True) -> None:
+    """Name, who decided, on what, and the key figures; ``slim`` leaves the figures out, for pages about a detail, which then lead
+    ``onward`` to the overview."""
     with st.container(border=not slim, gap="xsmall" if slim else "small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if not slim:
@@ -96,7 +102,7 @@ def strip(view: RunView, *, slim: bool = False) -> None:
             if slim:
                 coverage_badge(view)
             _knowledge(view, slim=slim)
-            if slim:
+            if slim and onward:
                 page.link("overview", "Overview of the run", icon="→", run=view.id)
         if not slim:
             text.plain("  ·  ".join(_facts(view)))

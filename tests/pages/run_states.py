@@ -259,7 +259,7 @@ STATES: dict[str, State] = {
     "failed at once": State(
         _failed_at_once,
         days=False,
-        says=("This run failed", "does not answer", "No day of DMAUR was recorded", "resume it"),
+        says=("This run failed", "does not answer", "The run failed before the first session", "resume it"),
         leads=("monitor",),
         shown="failed",
         monitor=("The run failed", "does not answer", "nothing recorded"),

@@ -398,6 +398,12 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(worlds: Worlds, tmp_
     assert "cannot read" in said(opened("new_run", {"from": run}))
 
 
+def test_a_ticker_without_a_day_in_a_run_that_is_over_promises_none(worlds: Worlds) -> None:
+    at = opened("overview", {"run": worlds["version 1"].run, "ticker": "BETA"})
+    assert "This run holds no day of BETA" in said(at) and "none will follow" in said(at)
+    assert ("overview", {"run": "run-1"}) in links(at)
+
+
 def test_what_a_state_lacks_is_said_where_it_would_be_looked_for(worlds: Worlds) -> None:
     seen = worlds.look("buy and hold", "memory")
     assert "This run has no memory" in seen.words and "days" in dict(seen.links)
