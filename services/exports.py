@@ -282,7 +282,9 @@ def _annotation(item: written.Annotation) -> dict[str, Any]:
     }
 
 
-_FORMULA = re.compile("[\\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]*[=+@\uff1d\uff0b\uff20\u2212\uff0d-]|[\t\r\n]")
+_FORMULA = re.compile(
+    "[\\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]*[=+@\uff1d\uff0b\uff20\u2212\uff0d-]|[\t\r\n]"
+)
 
 
 def cell(value: Any) -> Any:
