@@ -27,7 +27,7 @@ from tests.browser.hostile_run import BIG_DAY, COPIED_DAY, MARKED_DAY, RUN, SHOW
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed")]
 
-SLOWEST_S = 10  # until a page rests, whatever it holds, on a machine on which a page with nothing on it takes a second
+SLOWEST_S = 60  # a page that stands still, not a busy machine: speed is measured in bench/
 STEPS = "observed~recalled~asked~thinking~answered~study~decision~order~outcome~credit~memory"
 FIRST, SECOND = TICKERS
 ONE = {"run": RUN, "ticker": FIRST}
