@@ -129,12 +129,22 @@ class RunSpec(Record):
 
     def fingerprint(self) -> str:
         """Hash of everything that can change a decision: the name is left out."""
-        left_out = {"name", "answer_cache"}
+        return self._hash(UNHASHED)
+
+    def group_key(self) -> str:
+        """Hash of the configuration without its seed: runs that share it are repeats of one experiment, a seed group."""
+        return self._hash({*UNHASHED, "seed"})
+
+    def market_key(self) -> str:
+        """Hash of what was traded, when and at what cost, whoever decided: runs that share it can be ranked against each other."""
+        return self._hash(set(type(self).model_fields) - {"source", "source_options", "parts", "tickers", "test", "execution"})
+
+    def _hash(self, left_out: set[str]) -> str:
         # A spec from before there was such a field keeps its fingerprint.
-        left_out |= {
+        default = {
             name for name in LATER_FIELDS if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True)
         }
-        body = json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True)
+        body = json.dumps(self.model_dump(mode="json", exclude=left_out | default), sort_keys=True)
         return hashlib.sha256(body.encode()).hexdigest()
 
     @classmethod
@@ -146,6 +156,7 @@ class RunSpec(Record):
             raise explain(error) from None
 
 
+UNHASHED = {"name", "answer_cache"}  # what cannot change a decision
 LATER_FIELDS = ("parts", "helper", "digest", "masking", "prompts")
 LONGEST_LIST = 8  # findings in one sentence
 PLAIN = {  # where pydantic's words speak of Python and not of the file
