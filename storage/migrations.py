@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     Date,
     Engine,
+    Float,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -74,11 +77,36 @@ def _events_by_day(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX events_of_day ON memory_events (run_key, ticker, day)"))
 
 
+def _trials(connection: Connection) -> None:
+    """Everything that was ever tried; filled when somebody first asks, from the runs that are there."""
+    made = Table(
+        "trials",
+        MetaData(),
+        Column("key", Integer, primary_key=True),
+        Column("market_key", String(64), nullable=False),
+        Column("group_key", String(64), nullable=False),
+        Column("fingerprint", String(64), nullable=False, unique=True),
+        Column("run_id", String(80), nullable=False),
+        Column("strategy", String(60), nullable=False),
+        Column("label", Text, nullable=False),
+        Column("at", String(32), nullable=False),
+        Column("n", Integer, nullable=False),
+        Column("sharpe_daily", Float),
+        Column("by_person", Boolean, nullable=False),
+        Column("days", LargeBinary, nullable=False),
+        Column("returns", LargeBinary, nullable=False),
+        Index("trials_of_market", "market_key"),
+        sqlite_autoincrement=True,
+    )
+    made.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     (1, "the first tables", _first),
     (2, "how a day was asked", _asked),
     (3, "notes, tags and bookmarks", _annotations),
     (4, "memory events by day", _events_by_day),
+    (5, "trials", _trials),
 )
 
 

@@ -315,3 +315,24 @@ annotated = Table(  # not "annotations": that name is taken by the import above
     Index("annotations_of_run", "run_key", "ticker"),
     sqlite_autoincrement=True,  # a deleted note's key must never name another note
 )
+
+# every configuration that was tried (``storage/trials.py``): on purpose without a foreign key, since it outlives its run
+trials = Table(
+    "trials",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("market_key", String(64), nullable=False),
+    Column("group_key", String(64), nullable=False),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("run_id", String(80), nullable=False),
+    Column("strategy", String(60), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("sharpe_daily", Float),
+    Column("by_person", Boolean, nullable=False),
+    Column("days", LargeBinary, nullable=False),
+    Column("returns", LargeBinary, nullable=False),
+    Index("trials_of_market", "market_key"),
+    sqlite_autoincrement=True,
+)
