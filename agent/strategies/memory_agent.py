@@ -154,7 +154,30 @@ class MemoryAgent:
 
     # ---------------------------------------------------------------------------------------------------------- the decision
 
+    def consider(self, seen: Observation, recalls: Sequence[Recall]) -> Thought:
+        """The day's question put with these memories and nothing else done: nothing is cited, learnt or kept. For questions beside a run."""
+        notes = _Notes()
+        decision = self._verdict(seen, recalls, resolve_character(self.spec.profile.character, seen.recent_equity), notes)
+        return Thought(
+            decision=decision,
+            recalls=tuple(recalls),
+            segments=tuple(notes.segments),
+            calls=tuple(notes.calls),
+            left_out=tuple(notes.left_out),
+            warnings=tuple(notes.warnings),
+        )
+
     def _decide(self, seen: Observation, recalls: Sequence[Recall], character: str, notes: _Notes) -> Decision:
+        decision = self._verdict(seen, recalls, character, notes)
+        if decision.abstained is not None:
+            return decision
+        self.bank.cite(decision.cited)
+        self._reflect(seen, decision)
+        if decision.action != "hold":
+            self._open[str(seen.session)] = _stances(decision)
+        return decision
+
+    def _verdict(self, seen: Observation, recalls: Sequence[Recall], character: str, notes: _Notes) -> Decision:
         if seen.bar is None:
             return Decision(abstained="no price for this session", provenance="abstained", character=character)
         build = partial(decide_request, times=self._times(seen, recalls), seed=self._seed(seen.session), prompts=self.setup.prompts)
@@ -164,13 +187,7 @@ class MemoryAgent:
             notes.warnings.append(f"no decision: {asked.reason}")
             return Decision(abstained=asked.reason, provenance="abstained", character=character)
         decision = asked.answer.model_copy(update={"provenance": asked.provenance})
-        if self.setup.mask is not None:
-            decision = self.setup.mask.undo_decision(decision, on=seen.session)
-        self.bank.cite(decision.cited)
-        self._reflect(seen, decision)
-        if decision.action != "hold":
-            self._open[str(seen.session)] = _stances(decision)
-        return decision
+        return decision if self.setup.mask is None else self.setup.mask.undo_decision(decision, on=seen.session)
 
     def _ask(
         self, purpose: Purpose, facts: Any, build: Callable[..., Any], judge: Callable[[str, Any], Any], session: date, notes: _Notes
