@@ -100,6 +100,7 @@ class RunSpec(Record):
     execution: Execution = Execution()
     extended_every: int = Field(5, ge=0, le=252, description="Sessions between extended reflections; 0 switches them off.")
     seed: int = Field(7, ge=0, lt=2**31)
+    baseline: str = Field("", max_length=60, description="The yardstick that this run is, where it was added to another run; else empty.")
 
     @model_validator(mode="before")
     @classmethod
@@ -156,7 +157,7 @@ class RunSpec(Record):
             raise explain(error) from None
 
 
-UNHASHED = {"name", "answer_cache"}  # what cannot change a decision
+UNHASHED = {"name", "answer_cache", "baseline"}  # what cannot change a decision
 LATER_FIELDS = ("parts", "helper", "digest", "masking", "prompts")
 LONGEST_LIST = 8  # findings in one sentence
 PLAIN = {  # where pydantic's words speak of Python and not of the file

@@ -17,3 +17,8 @@ def test_runs_on_the_same_prices_window_and_costs_may_be_ranked_whoever_decided_
     assert agent.market_key() == RunSpec.read({**BASE, "strategy": "hold", "seed": 9}).market_key()
     for change in ({"tickers": ["BBB"]}, {"test": {"start": "2022-01-03", "end": "2022-04-29"}}, {"execution": {"commission_bps": 2.0}}):
         assert agent.market_key() != RunSpec.read({**BASE, **change}).market_key()
+
+
+def test_being_a_yardstick_changes_no_decision_and_so_no_hash():
+    plain, yardstick = RunSpec.read({**BASE, "strategy": "hold"}), RunSpec.read({**BASE, "strategy": "hold", "baseline": "hold"})
+    assert plain.fingerprint() == yardstick.fingerprint()
