@@ -101,12 +101,50 @@ def _trials(connection: Connection) -> None:
     made.create(connection)
 
 
+def _batches(connection: Connection) -> None:
+    """Runs asked for together, as version 6 keeps them."""
+    tables = MetaData()
+    Table(
+        "batches",
+        tables,
+        Column("key", Integer, primary_key=True),
+        Column("batch_id", String(80), nullable=False, unique=True),
+        Column("name", String(120), nullable=False),
+        Column("created_at", String(32), nullable=False),
+        Column("updated_at", String(32), nullable=False),
+        Column("status", String(12), nullable=False),
+        Column("request", String(8), nullable=False, server_default=""),
+        Column("pid", Integer),
+        Column("host", String(255), nullable=False, server_default=""),
+        Column("heartbeat_at", String(32)),
+        Column("started_at", String(32)),
+        Column("finished_at", String(32)),
+        Column("error", Text, nullable=False, server_default=""),
+        Column("asked", LargeBinary, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    Table(
+        "batch_members",
+        tables,
+        Column("batch_key", Integer, ForeignKey("batches.key", ondelete="CASCADE"), primary_key=True),
+        Column("position", Integer, primary_key=True, autoincrement=False),
+        Column("run_id", String(80), nullable=False, unique=True),
+        Column("labels", Text, nullable=False),
+        Column("begun_at", String(32)),
+        Column("deaths", Integer, nullable=False, server_default="0"),
+        Column("deaths_at", Integer, nullable=False, server_default="0"),
+        Column("spec", LargeBinary, nullable=False),
+    )
+    tables.create_all(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     (1, "the first tables", _first),
     (2, "how a day was asked", _asked),
     (3, "notes, tags and bookmarks", _annotations),
     (4, "memory events by day", _events_by_day),
     (5, "trials", _trials),
+    (6, "batches of runs", _batches),
 )
 
 

@@ -336,3 +336,37 @@ trials = Table(
     Index("trials_of_market", "market_key"),
     sqlite_autoincrement=True,
 )
+
+# runs that were asked for together: which run each member becomes is fixed before any of them starts, so that a kill leaves no second one
+batches = Table(
+    "batches",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("batch_id", String(80), nullable=False, unique=True),
+    Column("name", String(120), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("request", String(8), nullable=False, server_default=""),
+    Column("pid", Integer),
+    Column("host", String(255), nullable=False, server_default=""),
+    Column("heartbeat_at", Utc),
+    Column("started_at", Utc),
+    Column("finished_at", Utc),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("asked", LargeBinary, nullable=False),  # what the person asked for, as it was expanded
+    sqlite_autoincrement=True,
+)
+
+batch_members = Table(  # the run itself may not exist yet, or no more: no foreign key to it
+    "batch_members",
+    metadata,
+    Column("batch_key", Integer, ForeignKey("batches.key", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", String(80), nullable=False, unique=True),
+    Column("labels", Text, nullable=False),  # JSON: model, tickers, character, preset, prompts, seed, group
+    Column("begun_at", Utc),
+    Column("deaths", Integer, nullable=False, server_default="0"),  # of its worker in a row, without a day between
+    Column("deaths_at", Integer, nullable=False, server_default="0"),  # days recorded at the last of them
+    Column("spec", LargeBinary, nullable=False),
+)
