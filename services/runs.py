@@ -401,12 +401,14 @@ def belongings(run: str) -> dict[str, int]:
 
 
 def delete(run: str) -> None:
-    """Remove a run with everything that belongs to it: records, memories, vectors, log."""
+    """Remove a run with everything that belongs to it: records, memories, vectors, log. That it was tried stays known (``services.trials``)."""
+    from services import trials  # which stands on the run store of this module
     from storage.chroma_index import remove
 
     row = store().run(run)
     if alive(row):
         raise SpecError(f"run {run} is running; cancel it before deleting", field="run")
+    trials.enter(run)
     store().delete(run)
     remove(settings().chroma, run)
     (settings().logs / f"{run}.log").unlink(missing_ok=True)

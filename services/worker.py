@@ -19,11 +19,12 @@ from agent.errors import LookAhead, RecollectError, SpecError
 from agent.evaluation.leaks import Tally
 from agent.llm.base import Chunk, Stopped
 from agent.records import DayRecord
-from services import queries, runs
+from services import queries, runs, trials
 from services.settings import settings
 from services.wiring import Hooks, Wired, provenance, source, wire
 from storage.chroma_index import ChromaIndex, flush_outbox, reconcile
 from storage.run_store import RunStore, Status
+from storage.trials import ENDED
 
 FLUSH_EVERY = 50  # records between two visits to the vector index
 LIVE_EVERY_S = 0.25
@@ -108,6 +109,8 @@ def execute(run: str, *, on_record: OnRecord | None = None) -> Status:
         raise
     store.ask(run, "")
     store.set_status(run, status, error=error)
+    if status in ENDED:
+        trials.enter(run)
     return status
 
 
