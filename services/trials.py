@@ -7,6 +7,7 @@ run does not take it back. Baselines are not tries of the person's search and ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,12 +15,14 @@ from functools import lru_cache
 import numpy as np
 
 from agent.errors import SpecError
-from agent.evaluation.metrics import FLAT, returns
+from agent.evaluation.metrics import returns
+from agent.evaluation.significance import effective_trials, sharpe_per_day
 from agent.spec import RunSpec
 from services import queries, runs
 from storage.run_store import RunStore
 from storage.trials import Trial, TrialBook
 
+YARDSTICKS = {"hold", "rsi_rule", "moving_average_cross", "macd_rule", "momentum", "mean_reversion", "equal_weight", "random_trader"}
 LEAST = 2  # returns: fewer have no Sharpe
 WHOLE = 0.95  # a trial with fewer of the longest one's days is compared with none and counts for itself
 
@@ -47,11 +50,25 @@ def _of(store: RunStore) -> TrialBook:
 
 def on_market(spec: RunSpec) -> Trials:
     """The trials on the market, window and execution of ``spec``, ended runs that were not entered yet included."""
+    return judged(entered(spec))
+
+
+def entered(spec: RunSpec) -> list[Trial]:
+    """The trials of ``on_market`` themselves."""
     enter_missing()
-    found = [trial for trial in _of(runs.store()).of_market(spec.market_key()) if trial.by_person]
+    return [trial for trial in _of(runs.store()).of_market(spec.market_key()) if trial.by_person]
+
+
+def judged(found: Sequence[Trial]) -> Trials:
+    """What trials of one market say together."""
     when = [trial.at for trial in found]
     sharpes = tuple(trial.sharpe_daily for trial in found if trial.sharpe_daily is not None)
     return Trials(len(found), _effective(found), sharpes, min(when, default=None), max(when, default=None))
+
+
+def library_stamp() -> tuple[object, ...]:
+    """Something that changes whenever a run is added, goes on, ends, is renamed or deleted: what a kept board is keyed by."""
+    return _of(runs.store()).library_stamp()
 
 
 def enter_missing() -> int:
@@ -83,7 +100,7 @@ def enter(run_id: str) -> bool:
         label=queries.run(run_id).model_label,
         at=row.finished_at or row.created_at,
         n=len(frame) - 1,
-        sharpe_daily=_sharpe(r),
+        sharpe_daily=sharpe_per_day(r),
         by_person=by_person(spec),
         days=tuple(frame["day"])[1 : len(r) + 1],
         returns=r,
@@ -92,18 +109,11 @@ def enter(run_id: str) -> bool:
 
 
 def by_person(spec: RunSpec) -> bool:
-    """Whether a run is a try of the person's own search; rules and random traders are yardsticks."""
-    return spec.strategy == "memory"
+    """Whether a run is a try of the person's own search: the agent, its ablations, and strategies that somebody added. Rules are yardsticks."""
+    return spec.strategy == "memory" or (not spec.baseline and spec.strategy not in YARDSTICKS)
 
 
-def _sharpe(r: np.ndarray) -> float | None:
-    if len(r) < LEAST:
-        return None
-    deviation = float(np.std(r, ddof=1))
-    return float(np.mean(r)) / deviation if deviation >= FLAT else None
-
-
-def _effective(found: list[Trial]) -> int:
+def _effective(found: Sequence[Trial]) -> int:
     """Groups of alike trials. Those that never moved are one group; those that cover too little of the window are one each."""
     most = max((trial.n for trial in found), default=0)
     moving = [trial for trial in found if trial.sharpe_daily is not None]
@@ -112,7 +122,5 @@ def _effective(found: list[Trial]) -> int:
     common = sorted(set.intersection(*(set(trial.days) for trial in whole))) if whole else []
     if len(common) <= LEAST or len(whole) == 1:
         return len(whole) + alone
-    from agent.evaluation.significance import effective_trials
-
     columns = [[r for day, r in zip(trial.days, trial.returns, strict=True) if day in set(common)] for trial in whole]
     return alone + effective_trials(np.array(columns, dtype=float).T)

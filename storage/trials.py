@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from storage import schema
 from storage.connect import connect, reading, writing
@@ -72,6 +72,12 @@ class TrialBook:
         entered = select(table.key).where(table.fingerprint == runs.fingerprint).exists()
         with reading(self._engine) as connection:
             return list(connection.scalars(select(runs.run_id).where(runs.status.in_(ENDED), ~entered).order_by(runs.key)))
+
+    def library_stamp(self) -> tuple[object, ...]:
+        """Count, newest key and newest change of the runs."""
+        runs = schema.runs.c
+        with reading(self._engine) as connection:
+            return tuple(connection.execute(select(func.count(), func.max(runs.key), func.max(runs.updated_at))).one())
 
 
 def _row(trial: Trial) -> dict[str, object]:
