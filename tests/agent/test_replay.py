@@ -118,6 +118,12 @@ def test_orders_of_following_days_are_all_carried_out_late():
     assert run(orders, market, FREE, 100, delay=1).equity[-1, 0] == 200
 
 
+def test_an_order_waits_two_sessions_without_a_price_and_not_three():
+    gap, order = math.nan, [[1], [math.nan], [math.nan], [math.nan], [math.nan], [math.nan]]
+    assert run(order, a_market([10, gap, gap, 10, 20, 20]), FREE, 100).equity[-1, 0] == 200
+    assert run(order, a_market([10, gap, gap, gap, 10, 20]), FREE, 100).equity[-1, 0] == 100
+
+
 def test_turnover_and_exposure_are_those_of_the_metrics():
     market = a_market([100, 100, 100, 100])
     found = run([[0.5, 1], [math.nan, math.nan], [0, math.nan], [math.nan, math.nan]], market, FREE, 1_000)
