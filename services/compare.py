@@ -6,7 +6,7 @@ tickers, costs), and what stands on a single seed is in ``notes``, in sentences;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 
 from agent.errors import SpecError
+from agent.spec import RunSpec
 from services import queries, runs
 from services.queries import TOTAL, RunView
 from storage.run_store import RunRow
 
 GROUP = "g:"  # before a run id: all finished repeats of that run with other seeds, and itself
 LEAST, MOST = 2, 8
-LETTERS = "ABCDEFGH"
+NUMBERS = "①②③④⑤⑥⑦⑧"  # letters are taken: the paired tests call their two sides A and B
 SAME_PRICE = 1e-6  # relative; what a file or a database may round
 SAME_LINE = 1e-3  # buy and hold of two runs closer than this, of 100, everywhere is drawn once
 
@@ -36,11 +37,15 @@ class Member:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the compared, a run or a seed group. ``id`` and ``view`` are the run that stands for it where one run is needed: of a group
-    the one with the median return. ``colour`` counts from 0; ``market`` is equal for sides that saw the same prices."""
+    """One of the compared, a run or a seed group.
+
+    ``id`` and ``view`` are the run that stands for it where one run is needed: of a group the one with the median return. ``number`` is what
+    tables and sentences call it, ``colour`` its place among the chart colours, from 0. ``market`` is equal for sides that saw the same
+    prices. ``own_days``: sessions before the cut.
+    """
 
     item: str
-    letter: str
+    number: str
     label: str
     colour: int
     id: str
@@ -65,8 +70,8 @@ class Side:
 
     @property
     def title(self) -> str:
-        """Letter and name."""
-        return f"{self.letter} · {self.label}"
+        """Number and name."""
+        return f"{self.number} · {self.label}"
 
 
 @dataclass(frozen=True)
@@ -81,13 +86,13 @@ class Comparison:
     notes: tuple[str, ...]
 
     def side(self, item: str) -> Side:
-        """The side of an item, a run id or a letter; the first one where there is no such."""
-        return next((side for side in self.runs if item in (side.item, side.id, side.letter)), self.runs[0])
+        """The side of an item, a run id or a number; the first one where there is no such."""
+        return next((side for side in self.runs if item in (side.item, side.id, side.number)), self.runs[0])
 
     def unpaired(self, one: Side, other: Side) -> str:
         """Why the days of the two cannot be paired; empty if they can."""
         if one.market != other.market:
-            return f"{one.letter} and {other.letter} saw other prices: a day of one has no counterpart in the other."
+            return f"{one.number} and {other.number} saw other prices: a day of one has no counterpart in the other."
         return "" if self.days else "They have no session in common."
 
 
@@ -107,7 +112,7 @@ class Usable:
     notes: tuple[str, ...]
 
 
-def usable(asked: Sequence[str], ticker: str = TOTAL) -> Usable:
+def usable(asked: Sequence[str]) -> Usable:
     """Leave out strangers, runs of another version, runs without a test session, and what is beyond the eighth."""
     kept: list[str] = []
     notes: list[str] = []
@@ -133,6 +138,13 @@ def _unusable(run: str) -> str:
     if not view.done or queries.equity(run).empty:
         return f"“{view.name}” ({run}) has no session of its test window yet: left out."
     return ""
+
+
+def offered(asked: Sequence[str]) -> tuple[str, ...]:
+    """Whose money can be compared: all tickers together and each that all trade; only the ticker where all trade that one alone."""
+    traded = [queries.tickers(item.removeprefix(GROUP)) for item in asked]
+    common = tuple(name for name in traded[0] if all(name in names for names in traded))
+    return common if all(len(names) == 1 for names in traded) and common else (TOTAL, *common)
 
 
 def members(item: str) -> tuple[RunView, ...]:
@@ -162,8 +174,72 @@ def _key(row: RunRow) -> str:
 
 
 def stamp(asked: Sequence[str]) -> tuple[Any, ...]:
-    """What a comparison depends on beside the items: it changes when a run goes on, is renamed, or joins a group."""
-    return tuple((view.id, view.done, view.state, view.name) for item in asked for view in members(item))
+    """What a comparison depends on beside the items: it changes when a run goes on, ends, is renamed, or joins a group."""
+    return tuple(_stamp(item) for item in asked)
+
+
+def _stamp(item: str) -> tuple[Any, ...]:
+    try:
+        return tuple((view.id, view.done, view.state, view.name) for view in members(item))
+    except SpecError:  # a stranger, or a run of another version
+        return ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that can be put into a comparison, or a comparison that could be looked at: items and what to call it."""
+
+    items: tuple[str, ...]
+    label: str
+
+
+def offers() -> list[Offer]:
+    """Every seed group of at least two finished runs, then every run with days, newest first."""
+    views = _with_days()
+    names = queries.names()
+    groups = [
+        Offer((f"{GROUP}{found[0].id}",), f"Seed group: {names[found[0].id]}, {len(found)} runs")
+        for found in _by(views, finished=True, key=RunSpec.group_key)
+        if len(found) > 1
+    ]
+    return [*groups, *(Offer((view.id,), names[view.id]) for view in views)]
+
+
+def suggestions(chosen: str = "", *, most: int = 2) -> list[Offer]:
+    """Comparisons that exist and mean something, with the run ``chosen`` in them if there is one: who decides on one market, then repeats."""
+    views = _with_days()
+    found: list[Offer] = []
+    for market in _by(views, finished=True, key=RunSpec.market_key):
+        groups = _by(market, finished=True, key=RunSpec.group_key)
+        pairs = [(one, other) for i, one in enumerate(groups) for other in groups[i + 1 :]]
+        found += [
+            Offer((_item(one), _item(other)), f"{_called(one)} against {_called(other)}, on the same market") for one, other in pairs[:4]
+        ]
+        found += [Offer((group[0].id, group[1].id), f"Two repeats of {_called(group[:1])}") for group in groups if len(group) > 1]
+    if not found and len(views) > 1:
+        found = [Offer((views[0].id, other.id), f"{_called(views[:1])} against {_called([other])}") for other in views[1:3]]
+    return [offer for offer in found if not chosen or chosen in offer.items][:most]
+
+
+def _with_days() -> list[RunView]:
+    return [view for view in queries.views() if view.done]
+
+
+def _by(views: Sequence[RunView], *, finished: bool, key: Callable[[RunSpec], str]) -> list[list[RunView]]:
+    """Runs that share a key, in the order of their newest."""
+    found: dict[str, list[RunView]] = {}
+    for view in views:
+        if view.state == "done" or not finished:
+            found.setdefault(key(view.spec), []).append(view)
+    return list(found.values())
+
+
+def _item(group: Sequence[RunView]) -> str:
+    return group[0].id if len(group) == 1 else f"{GROUP}{group[0].id}"
+
+
+def _called(group: Sequence[RunView]) -> str:
+    return f"“{group[0].name}”" + (f" ({len(group)} runs)" if len(group) > 1 else "")
 
 
 # ----------------------------------------------------------------------------------------------------------------------- load
@@ -206,7 +282,7 @@ def _cut(frame: pd.DataFrame, days: Sequence[date]) -> pd.DataFrame:
 
 def _side(position: int, item: str, found: tuple[Member, ...], own: int) -> Side:
     middle = _median(found)
-    return Side(item, LETTERS[position], middle.view.name, position, middle.view.id, middle.view, found, own_days=own)
+    return Side(item, NUMBERS[position], middle.view.name, position, middle.view.id, middle.view, found, own_days=own)
 
 
 def _median(found: Sequence[Member]) -> Member:
@@ -264,7 +340,7 @@ def _notes(sides: tuple[Side, ...], own: Sequence[list[date]], days: list[date],
     yield from _aligned(sides, own, days)
     yield from _different_tickers(sides, ticker, common)
     if len({side.market for side in sides}) > 1:
-        by_market = "; ".join(_letters(side for side in sides if side.market == number) for number in sorted({s.market for s in sides}))
+        by_market = "; ".join(_numbers(side for side in sides if side.market == number) for number in sorted({s.market for s in sides}))
         yield (
             f"Not all saw the same prices (alike: {by_market}). They are shown beside each other, but no test pairs their days: "
             "what they earned may be the market's doing."
@@ -273,34 +349,41 @@ def _notes(sides: tuple[Side, ...], own: Sequence[list[date]], days: list[date],
         yield "Capital, costs or fills differ between them, and so may the figures for that reason alone; “Spec and prompts” says how."
     for side in sides:
         if side.view.state != "done":
-            yield f"{side.letter} is {side.view.state}, not finished: its sessions so far are compared."
+            yield f"{side.number} is {side.view.state}, not finished: its sessions so far are compared."
         if side.grouped:
             yield _group(side)
+    inside = [(one, group) for group in sides if group.grouped for one in sides if not one.grouped and _holds(group, one)]
+    for one, group in inside:
+        yield f"{one.number} is itself one of the runs of {group.number}, so the two are alike in part."
     if any(len(side.seeds) == 1 for side in sides):
         yield (
-            f"On a single seed: {_letters(side for side in sides if len(side.seeds) == 1)}. How much of a difference is the doing of the seed "
+            f"On a single seed: {_numbers(side for side in sides if len(side.seeds) == 1)}. How much of a difference is the doing of the seed "
             "cannot be told; repeat them with other seeds and compare the seed groups."
         )
 
 
-def _letters(sides: Iterable[Side]) -> str:
-    return ", ".join(side.letter for side in sides)
+def _holds(group: Side, one: Side) -> bool:
+    return any(member.view.id == one.id for member in group.members)
+
+
+def _numbers(sides: Iterable[Side]) -> str:
+    return ", ".join(side.number for side in sides)
 
 
 def _aligned(sides: tuple[Side, ...], own: Sequence[list[date]], days: list[date]) -> Iterable[str]:
     if not days:
         spans = "; ".join(
-            f"{side.letter} {found[0]} to {found[-1]}" if found else f"{side.letter} none" for side, found in zip(sides, own, strict=True)
+            f"{side.number} {found[0]} to {found[-1]}" if found else f"{side.number} none" for side, found in zip(sides, own, strict=True)
         )
         yield f"They have no session in common: {spans}."
         return
     if all(len(found) == len(days) for found in own):
         return
-    dropped = "; ".join(f"{side.letter} {_dropped(found, days)}" for side, found in zip(sides, own, strict=True))
+    dropped = "; ".join(f"{side.number} {_dropped(found, days)}" for side, found in zip(sides, own, strict=True))
     yield f"The windows differ. Compared on the {len(days):,} sessions that all have, {days[0]} to {days[-1]}. Dropped: {dropped}."
     if early := [side for side, found in zip(sides, own, strict=True) if found[0] < days[0]]:
         yield (
-            f"{_letters(early)} began before {days[0]} and {'enters' if len(early) == 1 else 'enter'} the common window with what "
+            f"{_numbers(early)} began before {days[0]} and {'enters' if len(early) == 1 else 'enter'} the common window with what "
             f"{'it' if len(early) == 1 else 'they'} held and remembered by then."
         )
 
@@ -314,7 +397,7 @@ def _dropped(found: list[date], days: list[date]) -> str:
 def _different_tickers(sides: tuple[Side, ...], ticker: str, common: tuple[str, ...]) -> Iterable[str]:
     if ticker != TOTAL or len({frozenset(side.view.spec.tickers) for side in sides}) == 1:
         return
-    told = "; ".join(f"{side.letter} {_some(side.view.spec.tickers)}" for side in sides)
+    told = "; ".join(f"{side.number} {_some(side.view.spec.tickers)}" for side in sides)
     shared = f"Choose {_some(common)} to compare what all traded." if common else "They share none."
     yield f"They traded different tickers ({told}): whole accounts are compared, so a difference says as much about the stocks. {shared}"
 
@@ -326,10 +409,10 @@ def _some(names: Sequence[str]) -> str:
 def _group(side: Side) -> str:
     count, seeds = len(side.members), side.seeds
     if count == 1:
-        return f"{side.letter} is a seed group of one finished run: there is no band yet."
+        return f"{side.number} is a seed group of one finished run: there is no band yet."
     told = f"{count} finished runs" + (f" of {len(seeds)} seeds" if len(seeds) > 1 else ", all with the same seed")
     return (
-        f"{side.letter} is a seed group of {told} ({', '.join(map(str, seeds[:8]))}{'…' * (len(seeds) > 8)}): figures are medians, the band goes "
+        f"{side.number} is a seed group of {told} ({', '.join(map(str, seeds[:8]))}{'…' * (len(seeds) > 8)}): figures are medians, the band goes "
         f"from the lowest to the highest. Where one run is needed, the one with the median return stands for it ({side.id}, seed {side.view.spec.seed})."
     )
 
@@ -356,7 +439,7 @@ def _rebased(money: pd.Series) -> np.ndarray:
 class Holding:
     """Buy and hold, rebased to 100, of the sides for which it is the same."""
 
-    letters: tuple[str, ...]
+    numbers: tuple[str, ...]
     values: np.ndarray = field(repr=False, compare=False)
 
 
@@ -367,7 +450,7 @@ def holdings(found: Comparison) -> tuple[Holding, ...]:
         mine = _rebased(side.frame["benchmark"])
         at = next((n for n, line in enumerate(lines) if np.allclose(mine, line.values, rtol=SAME_LINE, atol=0, equal_nan=True)), None)
         if at is None:
-            lines.append(Holding((side.letter,), mine))
+            lines.append(Holding((side.number,), mine))
         else:
-            lines[at] = replace(lines[at], letters=(*lines[at].letters, side.letter))
+            lines[at] = replace(lines[at], numbers=(*lines[at].numbers, side.number))
     return tuple(lines)
