@@ -17,6 +17,7 @@ import typer
 from agent.errors import SpecError
 from commands.data import app as market
 from commands.data import parts
+from commands.leaderboard import leaderboard
 from commands.models import app as shelf
 from commands.prompts import app as wording
 from commands.report import report
@@ -32,6 +33,7 @@ app.add_typer(market, name="data")
 app.add_typer(wording, name="prompts")
 app.add_typer(shelf, name="models")
 app.command()(report)
+app.command()(leaderboard)
 
 
 # --------------------------------------------------------------------------------------------------------------------- run

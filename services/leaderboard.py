@@ -20,6 +20,7 @@ from agent.registry import unknown
 from agent.spec import Execution, RunSpec
 from services import queries, runs, trials
 from services.contamination import Contamination
+from services.models import edited_cutoffs
 from services.queries import RunView
 from services.trials import Trials
 from storage.run_store import RunRow
@@ -90,7 +91,7 @@ class Row:
     """One seed group. ``spread`` is of the chosen measure over its seeds, ``medians`` holds the median of every measure.
 
     ``best`` is the seed with the highest Sharpe, shown for nothing but its deflated Sharpe: ``dsr`` with
-    the effective number of trials, ``dsr_all`` as if all of them had been different; ``middle`` is the one whose measure is
+    all trials counted, ``dsr_effective`` with those that are alike counted once; ``middle`` is the one whose measure is
     the median (of an even number the lower of the two). ``out`` counts its runs below the line. ``rank`` is None where none is due.
     """
 
@@ -107,7 +108,7 @@ class Row:
     best: str
     middle: str
     dsr: float | None
-    dsr_all: float | None
+    dsr_effective: float | None
     marks: tuple[str, ...]
     contamination: Contamination
     out: int = 0
@@ -135,6 +136,11 @@ class Board:
     references: tuple[Row, ...]
     below: tuple[Below, ...]
     trials: Trials
+
+
+def stamp() -> tuple[object, ...]:
+    """Something that changes with the runs and with what is known about models: what a kept board is keyed by."""
+    return (*trials.library_stamp(), str(sorted((name, str(cutoff)) for name, cutoff in edited_cutoffs().items())))
 
 
 # ------------------------------------------------------------------------------------------------------------------ markets
@@ -186,11 +192,11 @@ def board(key: str, measure: str = "excess_sharpe", *, singles: bool = False) ->
         if trials.by_person(group[0].spec):
             best = next(view for view in group if view.id == made.best)
             mine = entered.get(best.spec.fingerprint())
-            counts = (judged.effective, judged.count)
+            counts = (judged.count, judged.effective)
             deflated = [dsr(mine.returns, sharpes=judged.sharpes, trials=k) if mine is not None else None for k in counts]
-            rows.append(replace(made, dsr=deflated[0], dsr_all=deflated[1], differs=differences[group[0].spec.group_key()]))
+            rows.append(replace(made, dsr=deflated[0], dsr_effective=deflated[1], differs=differences[group[0].spec.group_key()]))
         else:
-            references.append(made)
+            references.append(replace(made, marks=tuple(mark for mark in made.marks if mark not in (ONE_SEED, queries.RULES))))
     listed = tuple(item.told for item in below) + tuple(_unreadable(market))
     return Board(market, chosen, tuple(_ranked(rows, singles)), tuple(_ordered(references)), listed, judged)
 
@@ -267,7 +273,7 @@ def _row(group: Sequence[RunView], measure: Measure, *, out: int) -> Row:
         best=best.id,
         middle=known[(len(known) - 1) // 2][1] if known else group[0].id,
         dsr=None,
-        dsr_all=None,
+        dsr_effective=None,
         marks=(*_seed_marks(len(group), out), *marks),
         contamination=group[0].contamination,
         out=out,

@@ -67,8 +67,9 @@ def judged(found: Sequence[Trial]) -> Trials:
 
 
 def library_stamp() -> tuple[object, ...]:
-    """Something that changes whenever a run is added, goes on, ends, is renamed or deleted: what a kept board is keyed by."""
-    return _of(runs.store()).library_stamp()
+    """Which store, and something that changes whenever a run is added, goes on, ends, is renamed or deleted."""
+    store = runs.store()
+    return (store.url, *_of(store).library_stamp())
 
 
 def enter_missing() -> int:
