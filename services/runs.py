@@ -28,6 +28,7 @@ from agent.market.view import Market
 from agent.records import Record
 from agent.registry import unknown
 from agent.spec import RunSpec
+from agent.strategies import STRATEGIES
 from services import prompts, wiring
 from services.settings import ROOT, Settings, settings
 from storage.run_store import Request, RunRow, RunStore
@@ -82,14 +83,19 @@ def preflight(spec: RunSpec) -> Preflight:
     test = sum(phase == "test" for phase, _ in sessions)
     train = len(sessions) - test
     needs_model = wiring.needs_model(spec)
-    calls = (
-        len(spec.tickers) * (max(0, train - 1) + test + (test // spec.extended_every if spec.extended_every else 0)) if needs_model else 0
-    )
+    calls = len(spec.tickers) * questions(spec, train=train, test=test)
     loaded: list[Market] = []
     checks = list(_checks(spec, when, needs_model, loaded))
-    if needs_model and spec.digest.mode == "model":
+    if calls and spec.digest.mode == "model" and spec.strategy_options.get("recall") != "none":  # nothing is kept: nothing is shortened
         calls += sum(_digests(spec, market, [session for _, session in sessions]) for market in loaded)
     return Preflight(sessions_train=train, sessions_test=test, model_calls=calls, checks=tuple(checks))
+
+
+def questions(spec: RunSpec, *, train: int, test: int) -> int:
+    """Questions about one ticker over so many sessions, at most; digests and repeated questions come on top."""
+    plug = STRATEGIES.load(spec.strategy)
+    wiring.options(spec.strategy, plug, spec.strategy_options)
+    return int(getattr(plug, "questions", lambda spec, train, test: 0)(spec, train=train, test=test))
 
 
 def _digests(spec: RunSpec, market: Market, sessions: Sequence[Session]) -> int:
@@ -263,6 +269,11 @@ def start_worker(run: str) -> int:
 _children: list[subprocess.Popen] = []  # kept so that ended workers can be reaped
 
 
+def adopt(process: subprocess.Popen) -> None:
+    """Another process that this one started and ``reap`` is to collect."""
+    _children.append(process)
+
+
 def reap() -> None:
     """Collect ended workers that this process started, so that none stays a zombie that looks alive."""
     _children[:] = [child for child in _children if child.poll() is None]
@@ -401,8 +412,8 @@ def belongings(run: str) -> dict[str, int]:
 
 
 def delete(run: str) -> None:
-    """Remove a run with everything that belongs to it: records, memories, vectors, log. That it was tried stays known (``services.trials``)."""
-    from services import trials  # which stands on the run store of this module
+    """Remove a run with everything that belongs to it: records, memories, vectors, log, swaps. That it was tried stays known (``services.trials``)."""
+    from services import swap, trials  # which stand on the run store of this module
     from storage.chroma_index import remove
 
     row = store().run(run)
@@ -412,6 +423,7 @@ def delete(run: str) -> None:
     store().delete(run)
     remove(settings().chroma, run)
     (settings().logs / f"{run}.log").unlink(missing_ok=True)
+    swap.forget(run)
 
 
 def wait(run: str, timeout_s: float = 3600) -> str:

@@ -244,35 +244,43 @@ class MemoryBank:
 
     # ------------------------------------------------------------------------------------------------------------------ recall
 
-    def recall(self, query: str) -> tuple[Recall, ...]:
+    def recall(self, query: str, *, lot: str = "") -> tuple[Recall, ...]:
         """The best ``top_k`` memories of every layer by exact score, then ``near_misses`` more, layer by layer in rank order.
 
-        All live memories that could be known at the cutoff take part; ties go to the newer event, then the older id.
+        All live memories that could be known at the cutoff take part; ties go to the newer event, then the older id. With a ``lot`` (an
+        ablation) as many are drawn by it and the seed instead, whatever their score; another lot draws others.
         """
         vector = scoring.unit(self._raw([query])[0]) if query.strip() else np.zeros(self.embedder.dimension)
         self.query_vector = vector.astype(np.float32)
         found: list[Recall] = []
         for name, table in self._tables.items():
             if table.live:
-                found += self._rank(name, table, vector)
+                found += self._rank(name, table, vector, lot)
         return tuple(found)
 
-    def _rank(self, name: str, table: LayerTable, query: np.ndarray) -> list[Recall]:
+    def _rank(self, name: str, table: LayerTable, query: np.ndarray, lot: str) -> list[Recall]:
         wanted = table.spec.top_k + self.spec.near_misses
-        rows = self._candidates(table, wanted, query.astype(np.float32))
+        rows = self._drawn(table, wanted, lot) if lot else self._candidates(table, wanted, query.astype(np.float32))
         similarity = scoring.cosines(table.vectors[rows], query)
         recency, importance = table.recency(rows, self.now), table.importance(rows, self.now)
         ids = table["id"][rows]
         if self._held:
             recency = np.array([self._held[i].ranked if i in self._held else r for i, r in zip(ids.tolist(), recency.tolist())])
         score = scoring.score(similarity, recency, importance)
-        best = np.lexsort((ids, -table["event"][rows], -score))[:wanted]
+        best = np.arange(len(rows)) if lot else np.lexsort((ids, -table["event"][rows], -score))[:wanted]
         worth = np.minimum(importance[best], 100.0) / 100.0
         parts = (ids[best].tolist(), similarity[best].tolist(), recency[best].tolist(), worth.tolist(), score[best].tolist())
         return [
             Recall(memory_id=i, layer=name, rank=n, similarity=s, recency=r, importance=w, score=total, near_miss=n > table.spec.top_k)
             for n, (i, s, r, w, total) in enumerate(zip(*parts, strict=True), 1)
         ]
+
+    def _drawn(self, table: LayerTable, wanted: int, lot: str) -> np.ndarray:
+        """Rows by lot, the first drawn first; a memory's lot does not depend on what else is remembered."""
+        there, visible = table["id"] >= 0, self._visible(table)
+        rows = np.flatnonzero(there if visible is None else there & visible)
+        lots = [scoring.keyed_fraction(self.seed, f"{self.ticker}|{lot}", str(memory_id)) for memory_id in table["id"][rows].tolist()]
+        return rows[np.argsort(lots, kind="stable")[:wanted]]
 
     def _candidates(self, table: LayerTable, wanted: int, query: np.ndarray) -> np.ndarray:
         """Rows that can be among the ``wanted`` best: all whose float32 score is within rounding error of the last place."""

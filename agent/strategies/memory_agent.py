@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from agent.decision.ask import Asked, ask
 from agent.decision.budget import Built, Fitting
@@ -85,11 +85,24 @@ class MemoryAgent:
 
     needs_model = True
 
-    class Options(BaseModel, extra="forbid"): ...
+    class Options(BaseModel, extra="forbid"):
+        recall: Literal["best", "random", "none"] = Field(
+            "best",
+            description="Which memories the model is shown: the best; as many drawn by lot (an ablation); none, and then nothing is remembered or "
+            "learnt at all (an ablation).",
+        )
+        reflect: bool = Field(
+            True,
+            description="Off (an ablation): the agent keeps no notes of its own. No studies in training, no reflections, no lessons; "
+            "news and filings are remembered as before.",
+        )
 
     def __init__(self, setup: Setup) -> None:
         assert setup.backend is not None and setup.bank is not None, "wiring gives the memory agent a backend and a bank"
         self.setup, self.backend, self.bank, self.spec = setup, setup.backend, setup.bank, setup.spec
+        self.options = self.Options.model_validate(setup.spec.strategy_options)
+        self._remembers = self.options.recall != "none"
+        self._reflects = self.options.reflect and self._remembers
         self._previous: tuple[Observation, tuple[Recall, ...]] | None = None
         self._open: dict[str, dict[str, Any]] = {}
         self._judged: list[dict[str, Any]] = []
@@ -102,6 +115,14 @@ class MemoryAgent:
         recalled = sum(layer.top_k for layer in spec.memory.layers)
         return RULES_CHARACTERS + FILING_CHARACTERS + NEWS_SHOWN * NEWS_CHARACTERS + recalled * MEMORY_CHARACTERS
 
+    @classmethod
+    def questions(cls, spec: RunSpec, *, train: int, test: int) -> int:
+        """Questions about one ticker over so many sessions, at most; digests and repeated questions come on top."""
+        chosen = cls.Options.model_validate(spec.strategy_options)
+        if not chosen.reflect or chosen.recall == "none":
+            return test
+        return max(0, train - 1) + test + (test // spec.extended_every if spec.extended_every else 0)
+
     # ------------------------------------------------------------------------------------------------------------- the day
 
     def day(self, today: Today) -> Thought:
@@ -110,16 +131,18 @@ class MemoryAgent:
         self.bank.advance()
         for outcome in today.outcomes:
             self._learn(outcome, seen.cutoff)
-        study = self._study(seen, notes) if today.phase == "train" else None
+        study = self._study(seen, notes) if today.phase == "train" and self._reflects else None
         self.bank.settle()
-        self._take_in(seen, notes)
+        if self._remembers:
+            self._take_in(seen, notes)
         character = resolve_character(self.spec.profile.character, seen.recent_equity)
         query = day_query(seen) if self.spec.memory.query == "day" else character_query(character)
-        recalls = tuple(self._dated(recall) for recall in self.bank.recall(query))
+        recalls = tuple(self._dated(recall) for recall in self._recalled(query, seen.session))
         decision: Decision | None = None
         if today.phase == "test":
             decision = self._decide(seen, recalls, character, notes)
-            self._lessons(seen, notes)
+            if self._reflects:
+                self._lessons(seen, notes)
         self._previous = (seen, recalls)
         return Thought(
             decision=decision,
@@ -135,6 +158,11 @@ class MemoryAgent:
             warnings=tuple(notes.warnings),
             carry=self._carry(),
         )
+
+    def _recalled(self, query: str, session: date) -> tuple[Recall, ...]:
+        if not self._remembers:
+            return ()
+        return self.bank.recall(query, lot=str(session) if self.options.recall == "random" else "")
 
     def _carry(self) -> dict[str, Any]:
         carried: dict[str, Any] = {"open": dict(self._open), "judged": list(self._judged), "since_lessons": self._since_lessons}
@@ -172,7 +200,8 @@ class MemoryAgent:
         if decision.abstained is not None:
             return decision
         self.bank.cite(decision.cited)
-        self._reflect(seen, decision)
+        if self._reflects:
+            self._reflect(seen, decision)
         if decision.action != "hold":
             self._open[str(seen.session)] = _stances(decision)
         return decision
@@ -348,7 +377,8 @@ class MemoryAgent:
         reason = f"{stances['action']} of {outcome.decided}: {outcome.move:+.2%} in {outcome.sessions} sessions"
         self.bank.credit(credit, outcome.verdict, reason)
         judged = {"decided": str(outcome.decided), "move": outcome.move, "verdict": outcome.verdict, "known": known.isoformat()}
-        self._judged.append({**stances, **judged, "profit": outcome.direction * outcome.move})
+        if self._reflects:
+            self._judged.append({**stances, **judged, "profit": outcome.direction * outcome.move})
 
     def _study(self, seen: Observation, notes: _Notes) -> Study | None:
         """Explain the previous session's next move, which this close has revealed."""
