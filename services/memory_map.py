@@ -15,7 +15,7 @@ import pandas as pd
 from agent.memory.projection import fit
 from services import runs
 
-MOST = 4000  # points; beyond that a browser answers slowly and nobody tells them apart
+MOST = 1000  # points; beyond that a browser answers slowly and nobody tells them apart
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ def test_the_price_chart_tints_trips_of_the_window_and_marks_orders_that_were_no
     trips = pd.DataFrame({"opened": [days[0], date(2024, 1, 2)], "closed": [None, date(2024, 2, 1)], "profit": [1.0, -1.0]})
     refused = pd.DataFrame({"day": [days[1]], "status": ["rejected"], "reason": ["<i>no shorts"]})
     fig = price(bars, None, dark=False, trips=trips, refused=refused)
-    spans = {(str(shape.x0), str(shape.x1)) for shape in fig.layout.shapes}
-    assert spans == {("2025-01-02", "2025-01-06")}
+    strip, foot = fig.layout.shapes  # of the trip inside the window; the other one is long over
+    assert strip.path == "M 2025-01-02,0 L 2025-01-02,1 L 2025-01-06,1 L 2025-01-06,0 Z"
+    assert (foot.path, foot.line.dash) == ("M 2025-01-02,0 L 2025-01-06,0", "solid")
     (cross,) = [trace for trace in fig.data if trace.name == "order not filled"]
     assert list(cross.x) == ["2025-01-03"] and "<" not in cross.customdata[0][2]

@@ -180,7 +180,7 @@ def _points(fig: go.Figure, rows: dict[str, pd.DataFrame], names: dict[str, tupl
         mode="markers",
         x=[str(day) for _, _, frame in frames for day in _middles(list(frame["period"]), monthly)],
         y=[place for place, _, frame in frames for _ in range(len(frame))],
-        marker={"size": 15, "opacity": 0},
+        marker={"size": 15, "opacity": 0, "maxdisplayed": 1},  # a click asks the data, not the drawing
         customdata=[[str(day), *names[name]] for _, name, frame in frames for day in frame["period"]],
         text=[_said(row) for _, _, frame in frames for row in frame.to_dict("records")],
         hovertemplate="%{text}<extra></extra>",

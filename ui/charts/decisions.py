@@ -16,6 +16,7 @@ from ui.charts.equity import TICKS
 
 HEIGHT = 230
 SYMBOLS = {"hold": "square", "buy": "triangle-up", "sell": "triangle-down", "no decision": "circle-open"}  # trades are drawn last, on top
+MOST_HOLDS = 120  # squares drawn in a row: more cannot be told apart, and every one costs the browser; all of them can be clicked
 SIZES = {"hold": 4, "buy": 9, "sell": 9, "no decision": 7}
 
 
@@ -77,6 +78,11 @@ def _sure(confidence: float) -> str:
     return "" if pd.isna(confidence) else f", confidence {confidence:.0%}"
 
 
+def _muted(word: str) -> dict[str, float]:
+    """Holds stand back, and of very many only some are drawn; trades and days without a decision are drawn one and all."""
+    return {"opacity": 0.55, "maxdisplayed": MOST_HOLDS} if word == "hold" else {"opacity": 1}
+
+
 def _decisions(
     frame: pd.DataFrame, gain: pd.Series, days: pd.DataFrame, kept: Collection[date] | None, dark: bool, red_up: bool
 ) -> list[go.Scatter]:
@@ -98,7 +104,7 @@ def _decisions(
                 text=np.array([_sure(value) for value in rows["confidence"]], dtype=object),
                 name=inert(f"{theme.GLYPHS[word]} {word}"),
                 mode="markers",
-                marker={"symbol": symbol, "size": SIZES[word], "color": colour, "opacity": 0.55 if word == "hold" else 1},
+                marker={"symbol": symbol, "size": SIZES[word], "color": colour, **_muted(word)},
                 hovertemplate="%{customdata}: " + word + "%{text}<br>%{y:+.1%} since the start<extra></extra>",
             )
         )

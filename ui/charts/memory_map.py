@@ -1,4 +1,7 @@
-"""All memories of a day as points on a flat map: what is near has similar words. Drawn by WebGL, since there may be thousands."""
+"""All memories of a day as points on a flat map: what is near has similar words.
+
+Drawn as SVG: to start WebGL takes a browser as long as a thousand points, and some browsers have none.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def _points(fig: go.Figure, rows: pd.DataFrame, name: str, *, alive: bool, dark:
 
 def _scatter(fig: go.Figure, rows: pd.DataFrame, name: str, marker: dict) -> None:
     fig.add_trace(
-        go.Scattergl(
+        go.Scatter(
             x=rows["x"].to_numpy(float),
             y=rows["y"].to_numpy(float),
             mode="markers",
