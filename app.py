@@ -27,10 +27,13 @@ navigation = st.navigation(
             st.Page("pages/days.py", title="Days", icon=":material/calendar_month:"),
             st.Page("pages/memory.py", title="Memory", icon=":material/neurology:"),
             st.Page("pages/trades.py", title="Trades", icon=":material/candlestick_chart:"),
+            st.Page("pages/robustness.py", title="Robustness", icon=":material/balance:"),
             st.Page("pages/thread.py", title="Thread", icon=":material/timeline:"),
             st.Page("pages/report.py", title="Report", icon=":material/description:"),
         ],
         "Across runs": [
+            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
+            st.Page("pages/leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
             st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),
             st.Page("pages/models.py", title="Models", icon=":material/smart_toy:", url_path="models"),
             st.Page("pages/prompts.py", title="Prompts", icon=":material/edit_note:", url_path="prompts"),

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.errors import SpecError
+from commands.compare import compare
 from commands.data import app as market
 from commands.data import parts
 from commands.leaderboard import leaderboard
@@ -33,6 +34,7 @@ app.add_typer(market, name="data")
 app.add_typer(wording, name="prompts")
 app.add_typer(shelf, name="models")
 app.command()(report)
+app.command()(compare)
 app.command()(leaderboard)
 
 

@@ -86,13 +86,19 @@ class Comparison:
     notes: tuple[str, ...]
 
     def side(self, item: str) -> Side:
-        """The side of an item, a run id or a number; the first one where there is no such."""
-        return next((side for side in self.runs if item in (side.item, side.id, side.number)), self.runs[0])
+        """The side of an item (else of a number, or of the run that stands for it); the first one where there is no such."""
+        for name in ("item", "number", "id"):
+            for side in self.runs:
+                if getattr(side, name) == item:
+                    return side
+        return self.runs[0]
 
     def unpaired(self, one: Side, other: Side) -> str:
         """Why the days of the two cannot be paired; empty if they can."""
         if one.market != other.market:
             return f"{one.number} and {other.number} saw other prices: a day of one has no counterpart in the other."
+        if one.id == other.id:
+            return f"{one.number} and {other.number} are represented by the same run ({one.id}): there is nothing to test."
         return "" if self.days else "They have no session in common."
 
 

@@ -42,7 +42,7 @@ def compare(saved: PromptSet, listed: Sequence[Listed]) -> None:
     if not changed:
         st.badge("≡ The two wordings are the same, letter by letter", color="gray")
     for item in found if show == "all" else changed:
-        _template(item, whole=show == "all")
+        template(item, whole=show == "all")
 
 
 def _choices(saved: PromptSet, listed: Sequence[Listed]) -> dict[str, str]:
@@ -78,7 +78,7 @@ def _picked(choices: dict[str, str]) -> str:
     return str(st.session_state["_prompt_with"])
 
 
-def _template(item: Difference, *, whole: bool) -> None:
+def template(item: Difference, *, whole: bool) -> None:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{text.label(item.template)}**", width="content")

@@ -1,0 +1,26 @@
+"""Compare: two to eight runs or seed groups side by side, and what may be claimed about their difference. All of it in the URL."""
+
+import streamlit as st
+
+from ui import compare, compare_metrics, compare_money, compare_runs, compare_spec, compare_tests, page, run_view, url_state
+
+TABS = {"money": "Money", "metrics": "Metrics", "tests": "Tests", "spec": "Spec and prompts"}
+
+page.start("Compare", __file__)
+
+with run_view.told():
+    found, base = compare.chosen()
+    compare_runs.table(found, base)
+    compare_runs.notes(found)
+    if not found.days:
+        page.empty("No session in common", "Runs are compared on the sessions that all have. Choose runs whose test windows overlap.")
+        st.stop()
+    shown = url_state.choice("tab", list(TABS), label="Part of the page", shown=TABS)
+    if shown == "money":
+        compare_money.section(found, base)
+    elif shown == "metrics":
+        compare_metrics.section(found, base)
+    elif shown == "tests":
+        compare_tests.section(found, base)
+    elif shown == "spec":
+        compare_spec.section(found, base)
