@@ -8,7 +8,9 @@ import plotly.graph_objects as go
 from ui import theme
 from ui.charts.base import inert, nothing
 
-ROW, HEAD = 34, 96  # pixels
+ROW, HEAD = 34, 110  # pixels
+GROUP, ALONE, YARDSTICK = "median, lowest to highest seed", "a single seed", "yardstick"
+SYMBOLS = {GROUP: "circle", ALONE: "circle-open", YARDSTICK: "square"}
 
 
 def ranges(frame: pd.DataFrame, *, label: str, percent: bool, hold: float | None, dark: bool) -> go.Figure:
@@ -17,17 +19,14 @@ def ranges(frame: pd.DataFrame, *, label: str, percent: bool, hold: float | None
     if rows.empty:
         return nothing("No figure to rank yet", dark=dark)
     colours = theme.palette(dark)
-    places = [f"{inert(name, longest=46)}{' ' * position}" for position, name in enumerate(rows["name"])]  # names may be equal, rows not
+    places = [f"{inert(name, longest=56)}{' ' * position}" for position, name in enumerate(rows["name"])]  # names may be equal, rows not
     form = ":.1%" if percent else ":.2f"
     fig = go.Figure()
-    for yardstick, colour, symbol, name in (
-        (False, colours.agent, "circle", "seed groups"),
-        (True, colours.benchmark, "square", "yardsticks"),
-    ):
-        chosen = [position for position, flag in enumerate(rows["yardstick"]) if bool(flag) == yardstick]
-        if not chosen:
+    for name, chosen in _kinds(rows):
+        colour = colours.benchmark if name == YARDSTICK else colours.agent
+        part, mine = rows[chosen], [place for place, flag in zip(places, chosen, strict=True) if flag]
+        if part.empty:
             continue
-        part, mine = rows.iloc[chosen], [places[position] for position in chosen]
         xs = [value for low, high in zip(part["low"], part["high"], strict=True) for value in (low, high, None)]
         ys = [place for place in mine for _ in range(3)]
         fig.add_scatter(x=xs, y=ys, mode="lines", line={"color": theme.fade(colour, 0.45), "width": 7}, hoverinfo="skip", showlegend=False)
@@ -35,18 +34,21 @@ def ranges(frame: pd.DataFrame, *, label: str, percent: bool, hold: float | None
             x=part["median"],
             y=mine,
             mode="markers",
-            name=f"{name}: median, bar from lowest to highest seed",
-            marker={"color": colour, "size": 11, "symbol": symbol},
+            name=name,
+            marker={"color": colour, "size": 11, "symbol": SYMBOLS[name], "line": {"width": 2, "color": colour}},
             customdata=part[["low", "high", "seeds"]].to_numpy(),
             hovertemplate=f"median %{{x{form}}}, %{{customdata[0]{form}}} to %{{customdata[1]{form}}}, n = %{{customdata[2]}}<extra></extra>",
         )
     if hold is not None:
-        fig.add_vline(x=hold, line={"color": colours.benchmark, "width": 1.5, "dash": "dash"})
-        fig.add_annotation(
-            x=hold, y=1, yref="paper", yanchor="bottom", text="buy and hold", showarrow=False, font={"size": 11, "color": colours.muted}
-        )
+        line = {"color": colours.benchmark, "width": 1.5, "dash": "dash"}
+        fig.add_scatter(x=[hold] * len(places), y=places, mode="lines", name="buy and hold", line=line, hoverinfo="skip")
     theme.style(fig, dark, height=HEAD + ROW * len(rows))
-    fig.update_layout(hovermode="closest", legend={"y": -0.02, "yanchor": "top"}, margin={"b": 8, "t": 26})
-    fig.update_xaxes(side="top", title_text=inert(label), tickformat=".0%" if percent else None, title_standoff=22)
+    fig.update_layout(hovermode="closest")
+    fig.update_xaxes(title_text=inert(label), tickformat=".0%" if percent else None)
     fig.update_yaxes(type="category", categoryorder="array", categoryarray=places[::-1], showgrid=False)
     return fig
+
+
+def _kinds(rows: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+    yardstick, alone = rows["yardstick"].astype(bool), rows["seeds"] < 2
+    return [(GROUP, ~yardstick & ~alone), (ALONE, ~yardstick & alone), (YARDSTICK, yardstick)]
