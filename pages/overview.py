@@ -29,7 +29,7 @@ def evidence(view: queries.RunView, ticker: str, whose: str) -> None:
     """Figures, rules, run card, memory, what was known when, and warnings; only the open tab is drawn."""
     found = [*view.model_notes, *view.provenance.get("issues", [])]
     names = {
-        "Key figures": lambda: run_facts.headlines(cached.figures(view, whose)),
+        "Key figures": lambda: run_facts.headlines(view, whose),
         "All metrics, with intervals": lambda: overview_performance.metrics(view, whose),
         "Rules of this run": lambda: run_facts.rules(view.spec),
         "Run card": lambda: run_facts.run_card(view),

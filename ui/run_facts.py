@@ -13,7 +13,7 @@ from agent.evaluation.metrics import METRICS
 from agent.spec import RunSpec
 from services import queries
 from services.queries import RunView
-from ui import format, run_words, text
+from ui import cached, format, luck, run_words, text
 from ui.run_view import TILE
 
 HEADLINES = (
@@ -29,8 +29,10 @@ HEADLINES = (
 Row = tuple[str, str, str]  # label, value, help
 
 
-def headlines(figures: Mapping[str, float | None]) -> None:
-    """The figures people ask for first, as tiles with their definition on hover and buy-and-hold below."""
+def headlines(view: RunView, whose: str) -> None:
+    """The Sharpe with its luck meter, then the figures people ask for first, with their definition on hover and buy-and-hold below."""
+    luck.meter(view, whose)
+    figures = cached.figures(view, whose)
     with st.container(horizontal=True, gap="small"):
         for name in HEADLINES:
             metric, rival = METRICS[name], figures.get(f"benchmark_{name}")

@@ -15,10 +15,11 @@ import streamlit as st
 from agent.errors import RecollectError, SpecError
 from services import queries
 from services.queries import RunView
-from ui import cards, format, page, pickers, text
+from ui import cards, format, luck, page, pickers, text
 
 SAID_ELSEWHERE = (queries.RULES, queries.FUTURE)  # by the badges of what decided and of what was known when
 TILE = 124  # pixels; tiles wrap on a narrow screen instead of cutting their names
+WIDER = 176
 UNFINISHED = {
     "queued": "The run has not begun yet.",
     "running": "The run is in progress: the figures are those of the days so far.",
@@ -186,13 +187,13 @@ def _figures(view: RunView) -> None:
     tiles = [
         ("Return", format.percent(mine, sign=True), gap, "After costs, over the test window. Below, the difference to buy and hold."),
         ("Buy and hold", format.percent(rival, sign=True), None, "The same tickers, capital, costs and first fill, then held."),
-        ("Sharpe", format.number(found.get("sharpe")), None, "Annualised, risk-free rate 0, from daily returns."),
+        ("Sharpe", format.number(found.get("sharpe")), _sharpe_error(view), SHARPE_MEANS),
         ("Max drawdown", format.percent(found.get("max_drawdown")), None, "Deepest fall from an earlier peak."),
         _coverage_tile(view),
     ]
     with st.container(horizontal=True, gap="small"):
         for label, value, below, help_ in tiles:
-            equal = below is not None and below.lstrip("+-").startswith("0.0 ")
+            equal = below is not None and (label == "Sharpe" or below.lstrip("+-").startswith("0.0 "))
             st.metric(
                 label,
                 value,
@@ -200,8 +201,19 @@ def _figures(view: RunView) -> None:
                 delta_color="off" if equal else "normal",
                 delta_arrow="off" if equal else "auto",
                 help=help_,
-                width=TILE,
+                width=WIDER if label == "Sharpe" and below else TILE,
             )
+
+
+SHARPE_MEANS = (
+    "Annualised, risk-free rate 0, from daily returns. Below, its standard error and the share of random traders with the same turnover "
+    "and exposure that it beats; the key figures say more."
+)
+
+
+def _sharpe_error(view: RunView) -> str | None:
+    """What stands beside every Sharpe; nothing before there is one."""
+    return luck.beside(luck.of(view)) or None if format.known(view.summary.get("sharpe")) else None
 
 
 def _coverage_tile(view: RunView) -> tuple[str, str, str | None, str]:
