@@ -38,7 +38,8 @@ navigation = st.navigation(
             st.Page("pages/models.py", title="Models", icon=":material/smart_toy:", url_path="models"),
             st.Page("pages/prompts.py", title="Prompts", icon=":material/edit_note:", url_path="prompts"),
         ],
-    }
+    },
+    expanded=True,  # else all beyond a dozen pages hide behind a click
 )
 page.frame()
 
