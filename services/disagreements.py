@@ -143,7 +143,7 @@ def disagreements(found: Matrix) -> pd.DataFrame:
     """One row per day on which two runs decided differently, by day: day, move, gap, best, worst, lost, split.
 
     ``gap``: what the worst run of the day earned less than the best, a fraction of equity; NaN (and no ``best``) while unknown. ``lost``: the worst run
-    lost money that day. ``split``: how many decided what, such as ``buy 3, hold 1``. Runs without a decision are left out of a day.
+    lost money that day, more than ``LEAST``. ``split``: how many decided what, such as ``buy 3, hold 1``. Runs without a decision are left out of a day.
     """
     rows = []
     for day, actions, results in zip(found.days, found.action.to_numpy(), found.result.to_numpy(), strict=True):
@@ -160,7 +160,7 @@ def disagreements(found: Matrix) -> pd.DataFrame:
                 "gap": known[best] - known[worst] if best else float("nan"),
                 "best": best,
                 "worst": worst,
-                "lost": bool(worst and known[worst] < -SAME),
+                "lost": bool(worst and known[worst] < -LEAST),
                 "split": ", ".join(f"{word} {n}" for word in ("buy", "hold", "sell") if (n := list(said.values()).count(word))),
             }
         )
@@ -168,9 +168,9 @@ def disagreements(found: Matrix) -> pd.DataFrame:
 
 
 def first_costly(found: Matrix, *, least: float = LEAST) -> date | None:
-    """The first day on which runs decided differently and one of them lost money: at least ``least`` of its equity more than another."""
+    """The first day on which runs decided differently and one of them earned at least ``least`` of its equity less than another."""
     rows = disagreements(found)
-    costly = rows[rows["lost"] & (rows["gap"] >= least)]
+    costly = rows[rows["gap"] >= least]
     return costly["day"].iloc[0] if len(costly) else None
 
 

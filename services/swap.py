@@ -304,11 +304,6 @@ def _notes(first: _Side, second: _Side) -> list[str]:
         found.append("What was said about the business differs")
     if one.spec.execution != other.spec.execution:
         found.append("Costs or rules of trading differ")
-    if (
-        one.provenance.get("backend", {}).get("model") == other.provenance.get("backend", {}).get("model")
-        and one.spec.backend == other.spec.backend
-    ):
-        found.append("Both were decided by the same model")
     return found
 
 

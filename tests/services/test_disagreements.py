@@ -92,20 +92,20 @@ def of(actions: dict[str, list[str | None]], results: dict[str, list[float]]) ->
     return Matrix("T", tuple(actions), tuple(days), frame, money, frame, money, money, pd.Series(0.01, index=days))
 
 
-def test_the_first_costly_disagreement_is_one_that_lost_money_and_enough_of_it():
+def test_the_first_costly_disagreement_is_the_first_with_enough_between_best_and_worst():
     nan = float("nan")
     found = of(
         {"a": ["buy", "buy", "buy", None, "buy", "sell", "buy"], "b": ["buy", "sell", "hold", "sell", "hold", "hold", "sell"]},
-        {"a": [-0.05, 0.02, -0.0005, -0.09, -0.004, 0.01, nan], "b": [0.03, 0.01, 0.0, 0.0, 0.0, -0.02, 0.01]},
+        {"a": [-0.05, 0.0205, -0.0005, -0.09, -0.004, 0.01, nan], "b": [0.03, 0.02, 0.0, 0.0, 0.0, -0.02, 0.01]},
     )
     rows = disagreements.disagreements(found).set_index("day")
     assert [day.day for day in rows.index] == [3, 4, 6, 7, 8]  # the 2nd is agreed, on the 5th one gave no decision
     assert found.undecided == 1
-    assert rows["lost"].tolist() == [False, True, True, True, False]
-    assert rows["best"].tolist() == ["a", "b", "b", "a", ""]
-    assert rows["gap"].tolist()[:4] == pytest.approx([0.01, 0.0005, 0.004, 0.03]) and np.isnan(rows["gap"].iloc[4])
+    assert rows["lost"].tolist() == [False, False, True, True, False]
+    assert rows["best"].tolist() == ["a", "b", "b", "a", ""] and rows["worst"].tolist() == ["b", "a", "a", "b", ""]
+    assert rows["gap"].tolist()[:4] == pytest.approx([0.0005, 0.0005, 0.004, 0.03]) and np.isnan(rows["gap"].iloc[4])
     assert disagreements.first_costly(found) == date(2024, 1, 6)
-    assert disagreements.first_costly(found, least=0.0001) == date(2024, 1, 4)
+    assert disagreements.first_costly(found, least=0.0001) == date(2024, 1, 3)
     assert disagreements.first_costly(found, least=0.5) is None
     assert rows["split"].iloc[0] == "buy 1, sell 1"
 
