@@ -143,7 +143,7 @@
     const { data, layout } = structuredClone(schemes[dark.matches && !light ? "dark" : "light"]);
     const still = place.querySelector(".still");
     if (still) still.remove();
-    const narrow = place.clientWidth < 600 ? { margin: { ...layout.margin, l: 4, r: 4 } } : {};
+    const narrow = place.clientWidth < 600 ? { margin: { ...layout.margin, r: 4 } } : {};
     await window.Plotly.react(place, data, { ...layout, ...narrow, autosize: true }, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d"] });
     if (place.dataset.drawn) return;
     place.dataset.drawn = "yes";

@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 
 Figure = go.Figure
 BadgeColour = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "primary"]
+LEFT, BELOW, FITS, DIGIT = 66, 40, 6, 8  # pixels beside and below a chart; characters of a label that fit, and the width of one more
 FONT = "Source Sans, Source Sans Pro, system-ui, sans-serif"  # the first is the one Streamlit ships with the page
 
 # Three layers and a name; its colours read on both backgrounds.
@@ -149,13 +150,19 @@ def fade(colour: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity:g})"
 
 
-def style(fig: go.Figure, dark: bool, *, height: int | None = None) -> go.Figure:
+def style(fig: go.Figure, dark: bool, *, height: int | None = None, names: bool = False, widest: str = "") -> go.Figure:
     """Give a figure the house look in place: transparent, thin grid, legend on top, tooltips in the page's colours.
 
-    The look is a template, checked once; setting the same on every axis of every figure took longer than drawing some of them.
+    The look is a template, checked once; setting the same on every axis of every figure took longer than drawing some of them. Room
+    for the labels of the y axis is fixed, since a browser that has to find it out draws everything twice: ``widest`` is the longest
+    label where it may be longer than "-100 %", ``names`` leaves it to the browser where labels are words.
     """
     fig.layout.template = _look(dark)
     fig.layout.height = height
+    if names:
+        fig.update_yaxes(automargin=True)
+    elif len(widest) > FITS:
+        fig.layout.margin.l = LEFT + (len(widest) - FITS) * DIGIT
     return fig
 
 
@@ -170,11 +177,11 @@ def _look(dark: bool) -> go.layout.Template:
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "colorway": list(c.series),
-            "margin": {"l": 8, "r": 12, "t": 40, "b": 8},
+            "margin": {"l": LEFT, "r": 12, "t": 40, "b": BELOW},
             "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"color": c.text}, "bgcolor": "rgba(0,0,0,0)"},
             "hoverlabel": {"bgcolor": c.surface, "bordercolor": c.grid, "font": {"color": c.text, "family": FONT, "size": 13}},
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": c.muted, "activecolor": c.agent},
-            "xaxis": {**axis, "automargin": True, "showspikes": False},
-            "yaxis": {**axis, "automargin": True},
+            "xaxis": {**axis, "showspikes": False},
+            "yaxis": axis,
         }
     )

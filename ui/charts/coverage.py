@@ -71,7 +71,7 @@ def coverage(frame: pd.DataFrame, *, dark: bool, marks: Sequence[tuple[str, str]
         _no_source(fig, rows, names, monthly, colours.none)
     if pick:
         _points(fig, rows, names, monthly)
-    theme.style(fig, dark, height=len(names) * ROW_HEIGHT + 60)
+    theme.style(fig, dark, height=len(names) * ROW_HEIGHT + 60, widest=max(names, key=len))
     fig.update_yaxes(
         tickvals=list(range(len(names))),
         ticktext=list(names),
@@ -81,7 +81,7 @@ def coverage(frame: pd.DataFrame, *, dark: bool, marks: Sequence[tuple[str, str]
         ticksuffix="  ",
     )
     fig.update_xaxes(type="date", showgrid=False, tickformat="%Y-%m" if monthly else "%Y-%m-%d", nticks=12 if monthly else 7)
-    fig.update_layout(margin_t=4, showlegend=False, barmode="overlay", dragmode=False if pick else "zoom")
+    fig.update_layout(margin_t=4, margin_b=28, showlegend=False, barmode="overlay", dragmode=False if pick else "zoom")
     mark_days(fig, marks, dark=dark)
     return fig
 

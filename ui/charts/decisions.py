@@ -61,7 +61,7 @@ def strip(
         col=1,
     )
     theme.style(fig, dark, height=HEIGHT)
-    fig.update_layout(hovermode="closest", margin={"l": 8, "r": 12, "t": 30, "b": 4}, legend={"traceorder": "normal", "font": {"size": 12}})
+    fig.update_layout(hovermode="closest", margin={"t": 30, "b": 28}, legend={"traceorder": "normal", "font": {"size": 12}})
     fig.update_xaxes(type="date", hoverformat="%Y-%m-%d", tickformatstops=TICKS)
     fig.update_yaxes(title_text="return", tickformat=".0%", nticks=5, row=1, col=1)
     fig.update_yaxes(title_text="below peak", tickformat=".0%", rangemode="tozero", nticks=3, row=2, col=1)

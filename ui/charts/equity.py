@@ -36,8 +36,10 @@ def equity(
         ("benchmark", "benchmark_drawdown", inert(benchmark), colours.benchmark, "dash", 1.8),
         ("equity", "drawdown", inert(agent), colours.agent, "solid", 2.4),
     )
+    most = 0.0
     for column, fall, name, colour, dash, width in lines:
         money = rebased(frame[column], start_cash)
+        most = max([most, *money.dropna()])
         gain = money / money.dropna().iloc[0] - 1 if money.notna().any() else money
         fig.add_scatter(
             x=days,
@@ -65,7 +67,7 @@ def equity(
             row=2,
             col=1,
         )
-    theme.style(fig, dark, height=420)
+    theme.style(fig, dark, height=420, widest=f"{most:,.0f}")
     fig.update_layout(hovermode="x unified", legend_traceorder="reversed", hoversubplots="axis")
     fig.update_xaxes(hoverformat="%Y-%m-%d", tickformatstops=TICKS)
     fig.update_xaxes(showticklabels=False, row=1, col=1)

@@ -51,8 +51,8 @@ def months(found: pd.DataFrame, years: pd.DataFrame, *, dark: bool, red_up: bool
             row=row,
             col=1,
         )
-    theme.style(fig, dark, height=3 * height + 80)
-    fig.update_layout(margin={"t": 34})
+    theme.style(fig, dark, height=3 * height + 80, names=True)
+    fig.update_layout(margin={"t": 34, "l": 8, "b": 28})
     fig.update_annotations(font={"size": 13, "color": theme.palette(dark).text}, x=0, xanchor="left")
     fig.update_xaxes(showgrid=False, zeroline=False, fixedrange=True)
     fig.update_yaxes(showgrid=False, zeroline=False, autorange="reversed", type="category", fixedrange=True)

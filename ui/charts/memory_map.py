@@ -44,6 +44,7 @@ def memory_map(frame: pd.DataFrame, *, explained: tuple[float, float], selected:
         line = {"color": colours.agent, "width": 3}
         _scatter(fig, chosen, "opened", {"symbol": "square-open", "size": 26, "color": colours.agent, "line": line})
     theme.style(fig, dark, height=560)
+    fig.layout.margin.l = 30  # a title, no labels
     fig.update_layout(
         hovermode="closest", clickmode="event+select", dragmode="pan", legend={"itemsizing": "constant", "traceorder": "normal"}
     )

@@ -49,7 +49,7 @@ def price(
     if fills is not None and len(fills):
         _fills(fig, fills, bars, dark, red_up, aside=candles)
     _overlay(fig, bars)
-    theme.style(fig, dark, height=420)
+    theme.style(fig, dark, height=420, widest=f"{bars['high'].max():,.2f}")
     fig.update_layout(hovermode="closest", xaxis_rangeslider_visible=False)
     fig.update_xaxes(type="date", hoverformat="%Y-%m-%d", tickformatstops=TICKS)
     if candles and not any(pd.Timestamp(day).day_of_week >= 5 for day in bars["day"]):

@@ -42,7 +42,7 @@ def ranges(frame: pd.DataFrame, *, label: str, percent: bool, hold: float | None
     if hold is not None:
         line = {"color": colours.benchmark, "width": 1.5, "dash": "dash"}
         fig.add_scatter(x=[hold] * len(places), y=places, mode="lines", name="buy and hold", line=line, hoverinfo="skip")
-    theme.style(fig, dark, height=HEAD + ROW * len(rows))
+    theme.style(fig, dark, height=HEAD + ROW * len(rows), names=True)
     fig.update_layout(hovermode="closest")
     fig.update_xaxes(title_text=inert(label), tickformat=".0%" if percent else None)
     fig.update_yaxes(type="category", categoryorder="array", categoryarray=places[::-1], showgrid=False)

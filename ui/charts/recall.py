@@ -36,7 +36,7 @@ def scores(frame: pd.DataFrame, *, dark: bool) -> go.Figure:
         fig.add_bar(y=[None], x=[None], orientation="h", name=part, marker={"color": colours.parts[part]})  # the legend, never faded
     _totals(fig, rows, dark)
     _cuts(fig, rows, dark)
-    theme.style(fig, dark, height=90 + ROW * int(rows["y"].max() + 1))
+    theme.style(fig, dark, height=90 + ROW * int(rows["y"].max() + 1), names=True)
     fig.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
     fig.update_xaxes(title_text="score", range=[0, 3.2], dtick=0.5, tickformat=".1f")
     fig.update_yaxes(

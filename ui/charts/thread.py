@@ -59,8 +59,8 @@ def thread(
     _orders(fig, named, below["order"], dark, red_up)
     _verdicts(fig, named, below["verdict"], dark)
     _credit(fig, events, below["credit"], dark)
-    theme.style(fig, dark, height=92 + LANE * (len(at) + len(LANES)))
-    fig.update_layout(hovermode="closest", margin={"l": 8, "r": 12, "t": 56, "b": 8}, dragmode="pan")
+    theme.style(fig, dark, height=92 + LANE * (len(at) + len(LANES)), names=True)
+    fig.update_layout(hovermode="closest", margin={"l": 8, "t": 56, "b": 28}, dragmode="pan")
     fig.update_xaxes(type="date", hoverformat="%Y-%m-%d", tickformatstops=TICKS, range=_span(stays, uses))
     labels = [inert(name, longest=34) for name in names.values()]
     fig.update_yaxes(

@@ -43,7 +43,7 @@ def profits(trips: pd.DataFrame, *, dark: bool, red_up: bool = False, several: b
             hovertemplate="<b>%{customdata[1]}</b><br>%{customdata[2]} to %{customdata[3]}, %{customdata[5]} sessions"
             "<br>%{y:+,.0f}  (%{customdata[4]:+.1%} of what was put in)<extra></extra>",
         )
-    theme.style(fig, dark, height=HEIGHT)
+    theme.style(fig, dark, height=HEIGHT, widest=f"{rows['profit'].abs().max():+,.0f}")
     fig.update_layout(hovermode="closest", bargap=0.25)
     fig.update_xaxes(
         title_text="round trips of all tickers, in order of entry" if several else "round trips in order of entry", tickformat="d"
@@ -205,7 +205,7 @@ def gaps(days: pd.DataFrame, *, dark: bool, red_up: bool = False) -> go.Figure:
             hovertemplate="%{customdata[1]} %{customdata[0]}: %{y:+,.0f} against buy and hold (%{customdata[2]:+.2%})<extra></extra>",
         )
     )
-    theme.style(fig, dark, height=HEIGHT)
+    theme.style(fig, dark, height=HEIGHT, widest=f"{rows['money_gap'].abs().max():+,.0f}")
     fig.update_layout(hovermode="closest", barmode="relative", bargap=0.1, showlegend=False)
     fig.update_xaxes(hoverformat="%Y-%m-%d", tickformatstops=TICKS)
     fig.update_yaxes(title_text="money against buy and hold", tickformat="+,.0f", zeroline=True, zerolinecolor=theme.palette(dark).muted)
