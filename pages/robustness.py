@@ -3,7 +3,7 @@
 import streamlit as st
 
 from services import queries
-from ui import cached, page, robustness, run_view, url_state
+from ui import cached, judged_card, page, robustness, run_view, url_state
 
 page.start("Robustness", __file__)
 
@@ -12,6 +12,7 @@ PARTS = {
     "seeds": ("Seeds", robustness.over_seeds),
     "start": ("First day", robustness.start_days),
     "terms": ("Costs and delay", robustness.terms),
+    "judged": ("Regimes and confidence", judged_card.section),
 }
 
 
