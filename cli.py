@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.errors import SpecError
+from commands.baselines import baselines
 from commands.compare import compare
 from commands.data import app as market
 from commands.data import parts
@@ -34,6 +35,7 @@ app.add_typer(market, name="data")
 app.add_typer(wording, name="prompts")
 app.add_typer(shelf, name="models")
 app.command()(report)
+app.command()(baselines)
 app.command()(compare)
 app.command()(leaderboard)
 
@@ -52,7 +54,7 @@ def run(
     tickers: Annotated[str | None, typer.Option(help="Comma-separated.")] = None,
     train: Annotated[str | None, typer.Option(help="START:END, both inclusive, ISO dates; 'none' for no training.")] = None,
     test: Annotated[str | None, typer.Option(help="START:END, both inclusive, ISO dates.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="memory or hold")] = None,
+    strategy: Annotated[str | None, typer.Option(help="memory, hold, or a rule such as rsi_rule, momentum, random_trader")] = None,
     backend: Annotated[str | None, typer.Option(help="rules, ollama or openai_compatible")] = None,
     model: Annotated[str | None, typer.Option(help="Model id, verbatim, such as qwen3:8b.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,

@@ -143,12 +143,28 @@ class RunStore:
             )
         return [_run_of(row) for row in found]
 
+    def some(self, ids: Sequence[str]) -> dict[str, RunRow]:
+        """Those of these runs that exist, by id."""
+        found: dict[str, RunRow] = {}
+        with reading(self._engine) as connection:
+            for start in range(0, len(ids), MOST_PARAMETERS):
+                query = select(schema.runs).where(schema.runs.c.run_id.in_(ids[start : start + MOST_PARAMETERS]))
+                found |= {row["run_id"]: _run_of(row) for row in connection.execute(query).mappings()}
+        return found
+
     def heads(self) -> list[RunHead]:
         """What names a run, of all runs, newest first: a page with a picker must not read every spec and provenance."""
         c = schema.runs.c
         query = select(c.run_id, c.name, c.tickers, c.test_start).order_by(c.created_at.desc(), c.key.desc())
         with reading(self._engine) as connection:
             return [RunHead(row.run_id, row.name, tuple(row.tickers.split(",")), row.test_start) for row in connection.execute(query)]
+
+    def with_fingerprints(self, marks: Iterable[str]) -> list[RunRow]:
+        """The runs whose spec has one of these fingerprints, newest first."""
+        c = schema.runs.c
+        query = select(schema.runs).where(c.fingerprint.in_(sorted(set(marks)))).order_by(c.created_at.desc(), c.key.desc())
+        with reading(self._engine) as connection:
+            return [_run_of(row) for row in connection.execute(query).mappings()]
 
     def run(self, run_id: str) -> RunRow:
         with reading(self._engine) as connection:
