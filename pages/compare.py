@@ -2,16 +2,18 @@
 
 import streamlit as st
 
-from ui import compare, compare_metrics, compare_money, compare_runs, compare_spec, compare_tests, page, run_view, url_state
+from ui import compare, compare_days, compare_metrics, compare_money, compare_runs, compare_spec, compare_tests, page, run_view, url_state
 
-TABS = {"money": "Money", "metrics": "Metrics", "tests": "Tests", "spec": "Spec and prompts"}
+TABS = {"money": "Money", "metrics": "Metrics", "tests": "Tests", "spec": "Spec and prompts", "days": "Days"}
 
 page.start("Compare", __file__)
 
 with run_view.told():
     found, base = compare.chosen()
-    compare_runs.table(found, base)
-    compare_runs.notes(found)
+    close = not compare_days.one_day(found)  # one day side by side fills the page
+    finish = compare_runs.table(found, base) if close else None
+    if close:
+        compare_runs.notes(found)
     if not found.days:
         page.empty("No session in common", "Runs are compared on the sessions that all have. Choose runs whose test windows overlap.")
         st.stop()
@@ -24,3 +26,7 @@ with run_view.told():
         compare_tests.section(found, base)
     elif shown == "spec":
         compare_spec.section(found, base)
+    else:
+        compare_days.section(found, found.ticker)
+    if finish is not None:
+        finish()

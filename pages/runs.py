@@ -26,8 +26,12 @@ with run_view.told():
         page.empty("No run passes these filters", "Take a filter away, or search for another word.", ("runs", "Show all runs"))
         st.stop()
     chosen = run_list.table(kept)
-    st.caption(f"{len(kept)} of {len(library)} runs. Tick a row to open, duplicate, export or delete that run.")
-    if chosen:
-        run_list.actions(chosen)
+    st.caption(
+        f"{len(kept)} of {len(library)} runs. Tick one row to open, duplicate, export or delete that run, two to eight to compare them."
+    )
+    if len(chosen) == 1:
+        run_list.actions(chosen[0])
+    elif chosen:
+        run_list.side_by_side(chosen)
     bookmarks.shelf()
     run_import.place()

@@ -22,6 +22,7 @@ from storage.run_store import RunRow
 
 GROUP = "g:"  # before a run id: all finished repeats of that run with other seeds, and itself
 LEAST, MOST = 2, 8
+SEEDED = ("memory", "random_trader")  # strategies that draw by lot: a rule does the same whatever its seed
 NUMBERS = "①②③④⑤⑥⑦⑧"  # letters are taken: the paired tests call their two sides A and B
 SAME_PRICE = 1e-6  # relative; what a file or a database may round
 SAME_LINE = 1e-3  # buy and hold of two runs closer than this, of 100, everywhere is drawn once
@@ -62,6 +63,11 @@ class Side:
     def seeds(self) -> tuple[int, ...]:
         """The different seeds, in order."""
         return tuple(sorted({member.view.spec.seed for member in self.members}))
+
+    @property
+    def single_seed(self) -> bool:
+        """Whether luck of the seed may lie behind its figures and nothing shows how much."""
+        return len(self.seeds) == 1 and self.view.spec.strategy in SEEDED
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -245,7 +251,7 @@ def _item(group: Sequence[RunView]) -> str:
 
 
 def _called(group: Sequence[RunView]) -> str:
-    return f"“{group[0].name}”" + (f" ({len(group)} runs)" if len(group) > 1 else "")
+    return group[0].name + (f" ({len(group)} runs)" if len(group) > 1 else "")
 
 
 # ----------------------------------------------------------------------------------------------------------------------- load
@@ -310,9 +316,13 @@ def _named(sides: tuple[Side, ...]) -> tuple[Side, ...]:
         told = {label for label in seen if len({extra[i] for i, own in enumerate(labels) if own == label}) > 1}
         labels = [f"{label}, {extra[i]}" if label in told and not (sides[i].grouped) else label for i, label in enumerate(labels)]
     return tuple(
-        replace(side, label=f"{label}, {len(side.members)} run{'s' * (len(side.members) != 1)} of a seed group" if side.grouped else label)
-        for side, label in zip(sides, labels, strict=True)
+        replace(side, label=f"{label} × {_times(side)}" if side.grouped else label) for side, label in zip(sides, labels, strict=True)
     )
+
+
+def _times(side: Side) -> str:
+    count, seeds = len(side.members), len(side.seeds)
+    return f"{seeds} seed{'s' * (seeds != 1)}" if seeds == count else f"{count} runs"
 
 
 def _markets(sides: tuple[Side, ...], common: Sequence[str], days: Sequence[date]) -> tuple[Side, ...]:
@@ -361,9 +371,9 @@ def _notes(sides: tuple[Side, ...], own: Sequence[list[date]], days: list[date],
     inside = [(one, group) for group in sides if group.grouped for one in sides if not one.grouped and _holds(group, one)]
     for one, group in inside:
         yield f"{one.number} is itself one of the runs of {group.number}, so the two are alike in part."
-    if any(len(side.seeds) == 1 for side in sides):
+    if alone := [side for side in sides if side.single_seed]:
         yield (
-            f"On a single seed: {_numbers(side for side in sides if len(side.seeds) == 1)}. How much of a difference is the doing of the seed "
+            f"On a single seed: {_numbers(alone)}. How much of a difference is the doing of the seed "
             "cannot be told; repeat them with other seeds and compare the seed groups."
         )
 
@@ -373,7 +383,7 @@ def _holds(group: Side, one: Side) -> bool:
 
 
 def _numbers(sides: Iterable[Side]) -> str:
-    return ", ".join(side.number for side in sides)
+    return " ".join(side.number for side in sides)
 
 
 def _aligned(sides: tuple[Side, ...], own: Sequence[list[date]], days: list[date]) -> Iterable[str]:
@@ -385,13 +395,21 @@ def _aligned(sides: tuple[Side, ...], own: Sequence[list[date]], days: list[date
         return
     if all(len(found) == len(days) for found in own):
         return
-    dropped = "; ".join(f"{side.number} {_dropped(found, days)}" for side, found in zip(sides, own, strict=True))
+    dropped = _together((side.number, _dropped(found, days)) for side, found in zip(sides, own, strict=True))
     yield f"The windows differ. Compared on the {len(days):,} sessions that all have, {days[0]} to {days[-1]}. Dropped: {dropped}."
     if early := [side for side, found in zip(sides, own, strict=True) if found[0] < days[0]]:
         yield (
             f"{_numbers(early)} began before {days[0]} and {'enters' if len(early) == 1 else 'enter'} the common window with what "
             f"{'it' if len(early) == 1 else 'they'} held and remembered by then."
         )
+
+
+def _together(said: Iterable[tuple[str, str]]) -> str:
+    """What is said of several at once: ``① ② 39 days; ③ nothing``."""
+    of: dict[str, list[str]] = {}
+    for number, words in said:
+        of.setdefault(words, []).append(number)
+    return "; ".join(f"{' '.join(numbers)} {words}" for words, numbers in of.items())
 
 
 def _dropped(found: list[date], days: list[date]) -> str:
@@ -403,7 +421,7 @@ def _dropped(found: list[date], days: list[date]) -> str:
 def _different_tickers(sides: tuple[Side, ...], ticker: str, common: tuple[str, ...]) -> Iterable[str]:
     if ticker != TOTAL or len({frozenset(side.view.spec.tickers) for side in sides}) == 1:
         return
-    told = "; ".join(f"{side.number} {_some(side.view.spec.tickers)}" for side in sides)
+    told = _together((side.number, _some(side.view.spec.tickers)) for side in sides)
     shared = f"Choose {_some(common)} to compare what all traded." if common else "They share none."
     yield f"They traded different tickers ({told}): whole accounts are compared, so a difference says as much about the stocks. {shared}"
 
@@ -418,8 +436,8 @@ def _group(side: Side) -> str:
         return f"{side.number} is a seed group of one finished run: there is no band yet."
     told = f"{count} finished runs" + (f" of {len(seeds)} seeds" if len(seeds) > 1 else ", all with the same seed")
     return (
-        f"{side.number} is a seed group of {told} ({', '.join(map(str, seeds[:8]))}{'…' * (len(seeds) > 8)}): figures are medians, the band goes "
-        f"from the lowest to the highest. Where one run is needed, the one with the median return stands for it ({side.id}, seed {side.view.spec.seed})."
+        f"{side.number} is a seed group of {told} ({', '.join(map(str, seeds[:8]))}{'…' * (len(seeds) > 8)}): figures are medians, the band spans "
+        f"lowest to highest. Where one run is needed it is the one with the median return ({side.id}, seed {side.view.spec.seed})."
     )
 
 

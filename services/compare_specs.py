@@ -111,6 +111,11 @@ def circumstances(found: Comparison) -> tuple[Setting, ...]:
 # ---------------------------------------------------------------------------------------------------------------------- wording
 
 
+def worded(side: Side) -> bool:
+    """Whether the side asked with a wording at all: a strategy without a model did not."""
+    return _prompts(side.view) != NOTHING
+
+
 def wording(one: Side, other: Side) -> tuple[Difference, ...]:
     """The templates that changed from the one to the other, line by line. SpecError if a run did not keep the texts it was asked with."""
     if _prompts(one.view) == _prompts(other.view) != NOTHING:

@@ -82,7 +82,7 @@ def _remarks(found: Comparison, one: Side, other: Side) -> list[str]:
 def joint(found: Comparison, base: str, *, draws: int = 2_000) -> Joint | None:
     """Which of the sides cannot be ruled out as the best (model confidence set, 90 %); None with fewer than three that can be paired."""
     rival = found.side(base)
-    curves = {side.item: _returns(side) for side in found.runs if not found.unpaired(side, rival)}
+    curves = {side.item: _returns(side) for side in found.runs if side is rival or not found.unpaired(side, rival)}
     curves = {item: values for item, values in curves.items() if len(values) == len(found.days) - 1}
     if len(curves) < 3:
         return None

@@ -58,7 +58,7 @@ def _values(found: Comparison, rows: tuple[Row, ...], base: str) -> None:
             **{
                 side.item: column.TextColumn(
                     f"{side.number} {text.label(side.label, longest=40)}{' (baseline)' if side.item == base else ''}",
-                    width=190 if side.item != base else 110,
+                    width=(170 if side.item != base else 90) + 110 * side.grouped,
                     alignment="right",
                     help="Median of the runs of the group, lowest and highest in brackets." if side.grouped else None,
                 )
@@ -113,4 +113,4 @@ def _cell(found: Estimate, unit: str) -> str:
     between = found.difference_interval
     if between is None or found.difference is None:
         return ""
-    return f"{gap(between.low, unit)} … {gap(between.high, unit)}  {VERDICTS[found.verdict]}"
+    return f"{gap(between.low, unit)} … {gap(between.high, unit)}  {VERDICTS[found.verdict].replace('＝', '=')}"  # the full-width sign is missing in many fonts

@@ -79,6 +79,9 @@ def _prompts(found: Comparison, base: str) -> None:
     """What changed in the wording from the baseline to another side, line by line."""
     st.subheader("Prompts", anchor=False)
     other, rival = found.side(compare.pair(found, base)), found.side(base)
+    if silent := [side.number for side in (rival, other) if not compare_specs.worded(side)]:
+        text.plain(f"{' and '.join(silent)} put no question to anybody, so there is no wording to compare.")
+        return
     try:
         changed = _wording(rival.id, other.id, _sides=(rival, other))
     except RecollectError as error:

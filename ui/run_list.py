@@ -1,4 +1,4 @@
-"""The library of runs as a table with one chosen row, and what can be done with that run.
+"""The library of runs as a table: one ticked row and what can be done with that run, or several and the way to compare them.
 
 The chosen run lives in the URL, so a reload keeps it; the table's own selection follows. A table with other rows is another table to
 the browser, so that a tick never slides to a run that somebody added above it.
@@ -14,7 +14,7 @@ import streamlit as st
 
 from agent.errors import RecollectError, SpecError
 from services import annotations as written
-from services import archive, demo, exports, queries, runs
+from services import archive, compare, demo, exports, queries, runs
 from services.queries import RunView
 from ui import annotations, cards, format, live, page, pickers, run_view, text, theme, url_state
 
@@ -71,16 +71,17 @@ def _written(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def table(frame: pd.DataFrame) -> str | None:
-    """The table; returns the chosen run, which is also in the URL."""
+def table(frame: pd.DataFrame) -> list[str]:
+    """The table; returns the ticked runs, which are also in the URL: one as ``run``, several as ``cmp``."""
     ids = list(frame["run"])
-    chosen = pickers.current("run")
-    rows = [ids.index(chosen)] if chosen in ids else []
+    chosen = _ticked()
+    rows = [ids.index(run) for run in chosen if run in ids]
     key = f"library_{hashlib.sha1('|'.join(ids).encode()).hexdigest()[:10]}"
 
     def ticked() -> None:
-        now = st.session_state[key]["selection"]["rows"]
-        pickers.write(run=ids[now[0]] if now and now[0] < len(ids) else None)
+        now = [ids[row] for row in sorted(st.session_state[key]["selection"]["rows"]) if row < len(ids)]
+        hidden = [run for run in compare.items(st.query_params.get("cmp", "")) if run not in ids]  # ticked before a filter was set
+        _tick([*hidden, *now])
 
     st.dataframe(
         _shown(frame),
@@ -89,13 +90,44 @@ def table(frame: pd.DataFrame) -> str | None:
         column_order=[name for name in COLUMNS if name not in ("tags", "notes") or any(frame[name].astype(bool))],
         key=key,
         on_select=ticked,
-        selection_mode="single-row",
+        selection_mode="multi-row",
         selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
         height=HEAD + ROW * min(MOST_ROWS, max(1, len(frame))),
         placeholder=format.UNKNOWN,
         alt="The library of runs",
     )
-    return chosen if chosen in ids else None
+    return [run for run in chosen if run in ids or len(chosen) > 1]
+
+
+def _ticked() -> list[str]:
+    """The runs ticked in the URL; those of several that are not in the library any more are left out."""
+    asked = compare.items(text.clean(st.query_params.get("cmp", ""), longest=1000))
+    known = queries.names() if asked else {}
+    several = [run for run in asked if run in known]
+    if len(several) > 1:
+        return several
+    one = pickers.current("run")
+    return [one] if one else []
+
+
+def _tick(found: list[str]) -> None:
+    pickers.write(run=found[0] if len(found) == 1 else None)
+    if len(found) > 1:
+        st.query_params["cmp"] = ",".join(found)
+    else:
+        st.query_params.pop("cmp", None)
+
+
+def side_by_side(chosen: list[str]) -> None:
+    """Several runs are ticked: the way to the page that compares them."""
+    names = queries.names()
+    with st.container(border=True):
+        text.plain(f"{len(chosen)} runs ticked: " + "; ".join(names[run] for run in chosen))
+        too_many = len(chosen) > compare.MOST
+        if too_many:
+            text.plain(f"At most {compare.MOST} can be compared at once: untick {len(chosen) - compare.MOST}.")
+        if st.button("Compare", key="compare_runs", type="primary", icon=":material/compare_arrows:", disabled=too_many):
+            page.go("compare", cmp=",".join(chosen))
 
 
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
