@@ -130,7 +130,7 @@ def _turn(found: Matrix, costs: pd.DataFrame, day: date) -> None:
 
 def _listing(key: tuple[Any, ...], sides: Sequence[Side], found: Matrix, costs: pd.DataFrame) -> None:
     _figures(sides, found, costs)
-    names = tuple(f"{side.number} {side.label}" for side in sides)
+    names = tuple(side.number for side in sides)
     fig = _figure(key, names, found.ticker, draw.dark(), draw.red_up(), _found=found)
     clicked = draw.clickable(
         fig,

@@ -19,7 +19,7 @@ from services import queries, side_by_side
 from services.compare import Side
 from services.disagreements import Matrix
 from services.side_by_side import Day, Pairing, Seen
-from ui import cards, compare_swap, day_learnt, draw, format, prompt_diff, run_view, text, theme, url_state
+from ui import cards, compare_swap, day_learnt, day_reasons, draw, format, prompt_diff, run_view, text, theme, url_state
 from ui.links import link
 
 WHERE = {"only first": "only {a}", "both": "both", "only second": "only {b}"}
@@ -31,6 +31,7 @@ KINDS = {
     "extended_reflection": "lesson",
 }
 NEVER = "–"
+HARD = "\N{NO-BREAK SPACE}"
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -64,10 +65,13 @@ def _two(sides: Sequence[Side], cost: pd.DataFrame) -> tuple[Side, Side]:
         return sides[0], sides[1]
     known = {side.id: side for side in sides}
     best, worst = (cost["best"].iloc[0], cost["worst"].iloc[0]) if len(cost) and cost["best"].iloc[0] else (sides[0].id, sides[1].id)
-    names = {side.id: f"{side.number} {text.clean(side.label, longest=22)}" for side in sides}
-    one = url_state.choice("a", list(known), label="Left", default=best, shown=names)
-    rest = [run for run in known if run != one]
-    other = url_state.choice("b", rest, label="Right", default=worst if worst in rest else rest[0], shown=names)
+    names = {side.id: side.number if len(sides) > 3 else f"{side.number} {text.clean(side.label, longest=18)}" for side in sides}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        one = url_state.choice("a", list(known), label="Left", default=best, shown=names)
+        rest = [run for run in known if run != one]
+        other = url_state.choice(
+            "b", rest, label="Right", default=worst if worst in rest else best if best in rest else rest[0], shown=names
+        )
     return known[one], known[other]
 
 
@@ -128,7 +132,7 @@ def _reasons(reasons: Sequence[Reason]) -> str:
         return "Nothing was named on this side."
     told = []
     for reason in sorted(reasons, key=lambda item: -item.weight):
-        rests = ", ".join([*(f"M{number}" for number in reason.memories), *reason.facts])
+        rests = ", ".join([*(f"M{number}" for number in reason.memories), *(day_reasons.FACTS.get(fact, fact) for fact in reason.facts)])
         told.append(f"{reason.weight:>2} of 10  {' '.join(reason.claim.split())}" + (f"  [{rests}]" if rests else ""))
     return "\n".join(told)
 
@@ -141,7 +145,7 @@ def _ending(two: tuple[Side, Side], days: tuple[Day, Day], found: Matrix, day: d
         ("Held at the close", lambda side, mine: format.percent(mine.record.observation.weight, digits=0)),
         ("Order", lambda side, mine: _order(mine.record, mine.fate)),
         ("Held after the fill", lambda side, mine: format.percent(_value(found.weight, side, day), digits=0)),
-        ("Earned to the next open", lambda side, mine: format.percent(_value(found.result, side, day), digits=2, sign=True)),
+        ("Earned from the fill to the next open", lambda side, mine: format.percent(_value(found.result, side, day), digits=2, sign=True)),
         ("Judged", lambda side, mine: _judged(mine.fate)),
     ]
     lines = [f"| Order and outcome | {two[0].number} | {two[1].number} |", "|---|---|---|"]
@@ -179,6 +183,7 @@ def _recalled(two: tuple[Side, Side], days: tuple[Day, Day], pairs: Sequence[Pai
     told = ", ".join(f"{count[where]} {words.format(a=a, b=b)}" for where, words in WHERE.items())
     if not pairs:
         return "**Recalled memories** · neither was shown any"
+    told += ". Layer, rank in it, score (similarity + recency + importance); ★ cited as a reason"
     lines = [f"**Recalled memories** · {told}", "", f"| Shown to | Memory | {a} | {b} |", "|---|---|---|---|"]
     for item in pairs:
         name = f"{KINDS.get(item.kind, 'memory')}, {text.label(item.title, longest=84)}" + (" (other words)" if item.reworded else "")
@@ -193,10 +198,8 @@ def _seen(side: Side, mine: Day, seen: Seen | None) -> str:
     keys = {"run": side.id, "ticker": mine.record.ticker, "day": str(mine.record.day), "mem": seen.id}
     way = f"[M{seen.id}](memory?{urlencode({**keys, **({'red': 1} if draw.red_up() else {})})})"
     glyph = theme.LAYER_GLYPHS.get(seen.layer, "◌")
-    place = f"{glyph} {text.label(seen.layer)} {seen.rank}, score {format.number(seen.score)}"
-    if seen.missed:
-        return f"{way} {place}, just missed"
-    return f"{way} {place}" + (f" ★ {seen.cited}" if seen.cited else "")
+    place = f"{way} {glyph}{HARD}{text.label(seen.layer)}{HARD}{seen.rank} · {format.number(seen.score)}"
+    return f"{place}, just missed" if seen.missed else f"{place} ★{HARD}{seen.cited}" if seen.cited else place
 
 
 # -------------------------------------------------------------------------------------------------------------- what is opened

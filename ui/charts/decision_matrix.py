@@ -33,7 +33,7 @@ def matrix(
         return nothing("No shared session", dark=dark)
     x = iso(pd.Series(list(days)))
     words = [[theme.verdict(item) for item in row] for row in actions]
-    colours = [theme.action_colour(word if word != "no decision" else None, dark, red_up=red_up) for word in WORDS]
+    colours = [_colour(word, dark, red_up) for word in WORDS]
     high = ROW * len(names) + 8
     fig = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[high, BELOW], vertical_spacing=18 / (high + BELOW))
     labels = [inert(name, longest=26) for name in names]
@@ -62,7 +62,7 @@ def matrix(
     _bars(fig, costs, dark, red_up)
     theme.style(fig, dark, height=high + BELOW + 86)
     fig.update_layout(
-        margin={"l": 8, "r": 12, "t": 34, "b": 8}, hovermode="closest", bargap=0.1, barmode="overlay", clickmode="event+select"
+        margin={"l": 56, "r": 12, "t": 34, "b": 30}, hovermode="closest", bargap=0.1, barmode="overlay", clickmode="event+select"
     )
     fig.update_xaxes(
         type="date", hoverformat="%Y-%m-%d", tickformatstops=TICKS, showgrid=False, range=[x[0], x[-1]] if len(x) > 1 else None
@@ -71,6 +71,12 @@ def matrix(
     fig.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True, tickfont={"color": theme.palette(dark).text}, row=1, col=1)
     fig.update_yaxes(title_text="cost", tickformat=".1%", rangemode="tozero", nticks=4, fixedrange=True, row=2, col=1)
     return fig
+
+
+def _colour(word: str, dark: bool, red_up: bool) -> str:
+    """Trades stand out of the many days on which nothing is done."""
+    found = theme.action_colour(word if word != "no decision" else None, dark, red_up=red_up)
+    return {"hold": theme.fade(found, 0.22), "no decision": theme.fade(found, 0.6)}.get(word, found)
 
 
 def _bars(fig: go.Figure, costs: pd.DataFrame, dark: bool, red_up: bool) -> None:
