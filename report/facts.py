@@ -15,7 +15,7 @@ from agent.evaluation.intervals import Interval
 from agent.evaluation.leaks import SEEN, LeakReport, span
 from agent.evaluation.metrics import METRICS
 from report.markup import Html, el, facts, folded, table
-from services import annotations, performance, queries
+from services import annotations, luck, luck_words, performance, queries
 from services.queries import RunView
 from ui import format, run_words
 
@@ -100,7 +100,7 @@ def tiles(view: RunView) -> Html:
         ("Return", format.percent(mine, sign=True), "after costs, over the test window"),
         ("Buy and hold", format.percent(rival, sign=True), "same tickers, capital, costs and first fill"),
         ("Difference", format.points(gap), "return less buy and hold"),
-        ("Sharpe", format.number(found.get("sharpe")), "annualised, risk-free rate 0"),
+        ("Sharpe", format.number(found.get("sharpe")), f"annualised, risk-free rate 0{_luck_beside(view)}"),
         ("Max drawdown", format.percent(found.get("max_drawdown")), "deepest fall from an earlier peak"),
         ("Decided by rules" if view.by_rules else "Coverage", covered, "share of test days with a decision by it"),
     ]
@@ -108,6 +108,43 @@ def tiles(view: RunView) -> Html:
 
 
 # --------------------------------------------------------------------------------------------------------------- the figures
+
+
+def _luck_beside(view: RunView) -> str:
+    """What no Sharpe stands without: its error, and the share of random traders it beats."""
+    found = luck.of(view.id)
+    if found.sharpe is None:
+        return ""
+    place = f"; place among random traders: {luck_words.share(found)}" if found.share is not None else ""
+    return f"; ± {format.number(found.sharpe_se)}{place}"
+
+
+def luck_meter(view: RunView) -> Html:
+    """How much of the Sharpe is luck: its place among random traders, how sure it is, how many days it would take to know."""
+    found = luck.of(view.id)
+    means = luck_words.MEANINGS
+    place = " ".join(
+        part for part in (luck_words.share(found), f"({luck_words.interval(found)})" if found.share is not None else "") if part
+    )
+    rows: list[tuple[str, object, str]] = [
+        ("Sharpe ± error", f"{format.number(found.sharpe)} ± {format.number(found.sharpe_se)}", means["sharpe"]),
+        ("Random traders", place, means["share"]),
+        ("P(Sharpe > 0)", format.percent(found.psr), means["psr"]),
+        ("Deflated", f"{format.percent(found.dsr)}, {luck_words.tries(found)}{_unlike(found)}", means["dsr"]),
+        ("Days it needs", f"{luck_words.days(found.min_track_record)} (has {found.returns:,})", means["min_track_record"]),
+        ("Days to tell apart", f"{luck_words.days(found.days_to_tell)} (has {found.returns:,})", means["days_to_tell"]),
+    ]
+    return el(
+        "div",
+        el("h3", "Skill, or luck?"),
+        facts(rows),
+        el("p", " ".join(luck_words.sentences(found))),
+        el("p", luck_words.matched(found), cls="muted") if found.share is not None else None,
+    )
+
+
+def _unlike(found: luck.Luck) -> str:
+    return f" ({format.percent(found.dsr_effective)} counting only those)" if found.trials_effective != found.trials else ""
 
 
 def metrics(view: RunView) -> Html:
@@ -133,6 +170,7 @@ def metrics(view: RunView) -> Html:
     several = view.spec.tickers if len(view.spec.tickers) > 1 else ()
     return el(
         "div",
+        luck_meter(view),
         table(heads, rows, numbers=(1, 2, 3), caption="Metrics"),
         el("p", how, cls="muted"),
         *[folded(f"{ticker} alone", _alone(performance.figures(view.id, ticker), ticker)) for ticker in several],

@@ -19,8 +19,8 @@ MEANINGS = {
     ),
     "min_track_record": "Daily returns that a Sharpe like this needs before it is above zero with 95 % confidence.",
     "days_to_tell": (
-        "Daily returns until a difference in Sharpe to buy and hold as large as the one seen would be found significant (5 %, two-sided) "
-        "four times in five. It takes the difference seen for the true one."
+        "To tell the run from buy and hold: daily returns until a difference in Sharpe as large as the one seen would be found significant "
+        "(5 %, two-sided) four times in five. It takes the difference seen for the true one."
     ),
 }
 YEAR = 252

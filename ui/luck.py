@@ -10,7 +10,7 @@ from services.queries import RunView
 from ui import format, page, text
 
 FRESH_S = 60  # a run that ends meanwhile is one more try
-WIDE = 168  # pixels
+WIDE = 132  # pixels: six in a row beside the sidebar
 
 
 @st.cache_data(max_entries=64, ttl=FRESH_S, show_spinner="Drawing a thousand random traders")
@@ -29,24 +29,16 @@ def meter(view: RunView, whose: str = queries.TOTAL, *, onward: bool = True) -> 
     has = f"has {found.returns:,}"
     alike = f", {format.percent(found.dsr_effective, digits=0)} by unlike" if found.trials_effective != found.trials else ""
     tiles = [
-        ("sharpe", "Sharpe and its error", format.number(found.sharpe), f"± {format.number(found.sharpe_se)}"),
-        ("share", "Among random traders", luck_words.share(found), luck_words.interval(found) or "no place"),
+        ("sharpe", "Sharpe ± error", format.number(found.sharpe), f"± {format.number(found.sharpe_se)}"),
+        ("share", "Random traders", luck_words.share(found), luck_words.interval(found) or "no place"),
         ("psr", "P(Sharpe > 0)", format.percent(found.psr), "as a single try"),
         ("dsr", "Deflated", format.percent(found.dsr), luck_words.tries(found) + alike),
         ("min_track_record", "Days it needs", luck_words.days(found.min_track_record), has),
-        ("days_to_tell", "Days to tell from holding", luck_words.days(found.days_to_tell), has),
+        ("days_to_tell", "Days to tell apart", luck_words.days(found.days_to_tell), has),
     ]
     with st.container(horizontal=True, gap="small", key="luck_meter"):
         for key, label, value, below in tiles:
-            st.metric(
-                label,
-                value,
-                below,
-                delta_color="off",
-                delta_arrow="off",
-                help=luck_words.MEANINGS[key],
-                width=WIDE if key != "sharpe" else 150,
-            )
+            st.metric(label, value, below, delta_color="off", delta_arrow="off", help=luck_words.MEANINGS[key], width=WIDE)
     text.plain(" ".join(luck_words.sentences(found)))
     if onward:
         page.link("robustness", "How luck was measured, and how sturdy the run is", icon="→", run=view.id, of=_of_param(whose))
@@ -57,9 +49,10 @@ def _of_param(whose: str) -> str | None:
 
 
 def beside(found: Luck) -> str:
-    """The shortest form, under a Sharpe: ± 0.98 · 83 % by lot."""
+    """The shortest form, under a Sharpe: ± 0.98 · beats 83 % by lot."""
     if found.sharpe is None:
         return ""
-    place = f" · beats {luck_words.share(found)}" if found.share is not None and 0 < found.share < 1 else ""
-    place = f" · {luck_words.share(found)}" if found.share in (0, 1) else place
-    return f"± {format.number(found.sharpe_se)}{place}"
+    if found.share is None:
+        return f"± {format.number(found.sharpe_se)}"
+    share = {0.0: "none", 1.0: "all"}.get(found.share, luck_words.share(found))
+    return f"± {format.number(found.sharpe_se)} · beats {share} by lot"

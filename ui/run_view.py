@@ -19,7 +19,7 @@ from ui import cards, format, luck, page, pickers, text
 
 SAID_ELSEWHERE = (queries.RULES, queries.FUTURE)  # by the badges of what decided and of what was known when
 TILE = 124  # pixels; tiles wrap on a narrow screen instead of cutting their names
-WIDER = 176
+WIDER = 196
 UNFINISHED = {
     "queued": "The run has not begun yet.",
     "running": "The run is in progress: the figures are those of the days so far.",

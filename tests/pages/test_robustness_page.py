@@ -35,8 +35,8 @@ def test_a_run_too_short_for_a_month_of_sessions_says_so(run: str, open_page: Op
 
 def test_the_meter_shows_the_figures_of_the_service(run: str, open_page: OpenPage) -> None:
     at, found = open_page("robustness", run=run), luck.of(run)
-    assert tile(at, "Sharpe and its error") == f"{found.sharpe:.2f}"
-    assert tile(at, "Among random traders") == luck_words.share(found)
+    assert tile(at, "Sharpe ± error") == f"{found.sharpe:.2f}"
+    assert tile(at, "Random traders") == luck_words.share(found)
     assert tile(at, "Deflated") == ("–" if found.dsr is None else f"{found.dsr:.1%}")
     assert tile(at, "Days it needs") == luck_words.days(found.min_track_record)
 
@@ -45,7 +45,7 @@ def test_the_meter_stands_beside_the_sharpe_on_the_overview(run: str, open_page:
     at, found = open_page("overview", run=run), luck.of(run)
     strip = next(element for element in at.metric if element.label == "Sharpe")
     assert f"± {found.sharpe_se:.2f}" in strip.delta
-    assert tile(at, "Among random traders") == luck_words.share(found)
+    assert tile(at, "Random traders") == luck_words.share(found)
 
 
 def test_the_first_row_of_the_terms_is_the_run_as_it_was(run: str, open_page: OpenPage) -> None:

@@ -32,7 +32,7 @@ def crowd(sharpes: Sequence[float], own: float | None, *, dark: bool, hold: floa
         marker={"color": theme.fade(colours.hold, 0.55), "line": {"width": 0}},
         hovertemplate="Sharpe about %{x:.2f}: %{y} random traders<extra></extra>",
     )
-    for value, name, colour, dash in ((hold, "Buy and hold", colours.benchmark, "dash"), (own, "Run", colours.agent, "solid")):
+    for value, name, colour, dash in ((hold, "Buy and hold", colours.benchmark, "dash"), (own, "Agent", colours.agent, "solid")):
         if value is not None:
             fig.add_scatter(
                 x=[value, value],
@@ -43,7 +43,9 @@ def crowd(sharpes: Sequence[float], own: float | None, *, dark: bool, hold: floa
                 hovertemplate=f"{name}: %{{x:.2f}}<extra></extra>",
             )
     theme.style(fig, dark, height=280)
-    fig.update_xaxes(title_text="Sharpe, a year", tickformat=".1f", zeroline=False)
+    shown = [*(float(edge) for edge in edges), *(value for value in (own, hold) if value is not None)]
+    room = 0.03 * (max(shown) - min(shown))
+    fig.update_xaxes(title_text="Sharpe, a year", tickformat=".1f", zeroline=False, range=[min(shown) - room, max(shown) + room])
     fig.update_yaxes(title_text="random traders", nticks=5)
     return fig
 
