@@ -19,6 +19,7 @@ from agent.memory.layers import preset
 from agent.registry import unknown
 from agent.spec import Execution, RunSpec
 from services import queries, runs, trials
+from services.baselines import BASELINES
 from services.contamination import Contamination
 from services.models import edited_cutoffs
 from services.queries import RunView
@@ -261,7 +262,7 @@ def _row(group: Sequence[RunView], measure: Measure, *, out: int) -> Row:
     marks = dict.fromkeys(mark for view in group for mark in queries.marks(view))
     return Row(
         group=group[0].spec.group_key()[:KEY],
-        label=group[0].model_label,
+        label=_label(group[0]),
         differs="",
         rank=None,
         runs=tuple(view.id for view in group),
@@ -274,10 +275,21 @@ def _row(group: Sequence[RunView], measure: Measure, *, out: int) -> Row:
         middle=known[(len(known) - 1) // 2][1] if known else group[0].id,
         dsr=None,
         dsr_effective=None,
-        marks=(*_seed_marks(len(group), out), *marks),
+        marks=(*_seed_marks(len(group), out), *_ablation(group[0].spec), *marks),
         contamination=group[0].contamination,
         out=out,
     )
+
+
+def _label(view: RunView) -> str:
+    """What decided; a yardstick by its own name, an ablation with what it was made without."""
+    spec = view.spec
+    known = BASELINES.get(
+        spec.baseline or next((name for name in (spec.strategy, spec.strategy.removesuffix("_trader")) if name in BASELINES), "")
+    )
+    if known is None:
+        return view.model_label
+    return f"{view.model_label}, {known.label.lower()}" if known.kind == "ablation" else known.label
 
 
 def _seed_marks(seeds: int, out: int) -> Iterable[str]:
@@ -287,6 +299,12 @@ def _seed_marks(seeds: int, out: int) -> Iterable[str]:
         yield f"only {seeds} seeds"
     if out:
         yield f"{out} run{'s' * (out != 1)} below the line"
+
+
+def _ablation(spec: RunSpec) -> Iterable[str]:
+    found = BASELINES.get(spec.baseline)
+    if found is not None and found.kind == "ablation":
+        yield "ablation"
 
 
 def _holding(kept: Sequence[Sequence[RunView]], measure: Measure) -> Row:

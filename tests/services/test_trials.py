@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.records import Portfolio
-from services import runs, trials
+from services import baselines, runs, trials
+from services.baselines import BASELINES
 from services.settings import settings
 from storage.run_store import RunStore
 from tests.storage.factory import make_record, make_spec
@@ -32,7 +32,7 @@ def make(store: RunStore, run: str, curve: Sequence[float], *, status: str = "do
     store.create(make_spec(**spec), run_id=run, provenance={})
     for index, equity in enumerate(curve):
         record = make_record(run, index=index)
-        store.append(record.model_copy(update={"equity": equity, "after": Portfolio(cash=equity)}), vectors={})
+        store.append(record.model_copy(update={"equity": equity}), vectors={})
     store.set_status(run, status)
     return run
 
@@ -84,6 +84,12 @@ def test_another_window_or_cost_is_another_market_and_a_rule_is_nobodys_try(stor
     make(store, "run-3", UP_AND_DOWN, execution={"commission_bps": 9})
     assert on_market().count == on_market(execution={"commission_bps": 9}).count == 1
     assert not trials.by_person(make_spec(strategy="hold")) and trials.by_person(make_spec())
+
+
+@pytest.mark.parametrize("name", list(BASELINES))
+def test_an_ablation_of_the_agent_is_a_try_and_every_other_baseline_is_none(name: str) -> None:
+    found = baselines.spec_of(make_spec(), name, turnover=1.0, exposure=0.5)
+    assert trials.by_person(found) == (BASELINES[name].kind == "ablation")
 
 
 def test_a_total_loss_and_a_trader_that_never_moved_are_tries_without_a_sharpe(store: RunStore) -> None:
