@@ -1,7 +1,7 @@
 """What memory offered on a day: per layer in rank order, the parts of each score, cited or not, near misses below the cut.
 
-A row is three elements and no more: some days recall forty memories, and every element costs the browser a millisecond or two. The
-text of one memory is read below, by choice.
+A row is one element, a link with its picture before it: some days recall forty memories, and every element costs the browser a
+millisecond or two. The text of one memory is read below, by choice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import streamlit as st
 
 from ui import cards, day_links, draw, pickers, text, theme
 from ui.charts.bars import legend
-from ui.charts.recall_bar import WHOLE, recall_bar
+from ui.charts.recall_bar import recall_bar
 from ui.links import link
 
 
@@ -28,7 +28,7 @@ def recalled(recalls: pd.DataFrame, *, query: str, run: str, ticker: str, day: s
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption("★ cited, else the rank. Score is the sum of three parts, each 0 to 1:", width="content")
         st.image(legend(dark=draw.dark()))
-    st.caption("A name opens the memory, ⇄ its thread: where it came from and what it led to.")
+    st.caption("A name opens the memory as of this day. To read one here, or to follow its thread, choose it below the list.")
     known = set(recalls["layer"])
     order = [*(layer for layer in theme.LAYERS if layer in known), *sorted(known - set(theme.LAYERS))]
     for name in order:
@@ -55,10 +55,8 @@ def _row(row: dict, **keys: str) -> None:
     """One memory on one line: the picture first, so that the bars of all rows line up."""
     cited, missed, number = bool(row["cited"]), bool(row["near_miss"]), int(row["memory_id"])
     parts = (row["similarity"], row["recency"], row["importance"], row["score"])
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.image(recall_bar(row["rank"], *parts, cited=cited, missed=missed, dark=draw.dark()), width=WHOLE)
-        link("memory", f"{number}{', cited' if cited else ''} – {_title(row, longest=46)}", mem=number, **keys)
-        day_links.thread(keys["run"], keys["ticker"], label="", mem=number)
+    picture = recall_bar(row["rank"], *parts, cited=cited, missed=missed, dark=draw.dark())
+    link("memory", f"{number}{', cited' if cited else ''} – {_title(row, longest=70)}", picture=picture, mem=number, **keys)
 
 
 def _title(row: dict, *, longest: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -9,12 +10,14 @@ import streamlit as st
 from ui import draw, text
 
 
-def link(page: str, label: str, *, icon: str | None = None, **params: Any) -> None:
-    """A link to one of our pages (``"days"``) with these URL keys; None values are left out."""
+def link(page: str, label: str, *, icon: str | None = None, picture: str = "", **params: Any) -> None:
+    """A link to one of our pages (``"days"``) with these URL keys; None values are left out. ``picture``: an SVG of ours before the label."""
     keys = {name: str(value) for name, value in params.items() if value is not None}
     if draw.red_up():
         keys.setdefault("red", "1")
     shown = text.label(label)
+    if picture:
+        shown = f"![](data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()}) {shown}"
     st.page_link(f"pages/{page}.py", label=f"{shown} {icon}" if icon else shown, query_params=keys)
 
 

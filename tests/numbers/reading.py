@@ -82,8 +82,10 @@ class Page:
     def bars(self) -> list[tuple[str, list[float], str]]:
         """Every score bar: the mark before it (rank or star), the lengths of its three parts, 1 being 100, and the figure behind it."""
         found = []
-        for item in self.at.get("image"):
-            drawing = base64.b64decode(item.value[0].split(",", 1)[1]).decode()
+        for item in self.at.get("page_link"):
+            if not (picture := re.match(r"!\[\]\(data:image/svg\+xml;base64,([\w+/=]+)\) ", item.proto.label)):
+                continue
+            drawing = base64.b64decode(picture[1]).decode()
             parts = [float(width) for width in re.findall(r'<rect x="[\d.]+" width="([\d.]+)" height="18" fill', drawing)]
             words = re.findall(r">([^<>]+)</text>", drawing)
             if len(parts) == 3 and words:
@@ -261,7 +263,8 @@ def _walk(block: Any) -> Iterator[str]:
 
 
 def unbadged(text: str) -> str:
-    """The words of a badge or heading without the marks that colour it."""
+    """The words of a badge, heading or link without the marks that colour it and the picture before it."""
+    text = re.sub(r"^!\[\]\(data:[^)]*\) ", "", text)
     text = re.sub(r":[a-z]+-badge\[(.*)\]", r"\1", text)
     text = re.sub(r":material/\w+:", "", text)
     return text.replace("**", "").replace("\\", "").strip()

@@ -77,7 +77,8 @@ def test_every_step_of_a_traded_day_opens(run: str, open_page: OpenPage) -> None
     assert f"Knowledge ends at the close, {record.observation.cutoff:%Y-%m-%d %H:%M}" in said
     shown = [label for label, keys in page_links(at) if keys["page"].endswith("memory")]
     for recall in record.thought.recalls:
-        assert any(label.startswith((f"{recall.memory_id} –", f"{recall.memory_id}, cited –")) for label in shown)
+        named = rf"!\[\]\(data:image/svg\+xml;base64,[\w+/=]+\) {recall.memory_id}(, cited)? –"  # the bars of its score before its name
+        assert any(re.match(named, label) for label in shown)
     segments = next(frame.value for frame in at.dataframe if "segment" in frame.value.columns)
     assert segments["share"].sum() == pytest.approx(1)
     events = next(frame.value for frame in at.dataframe if "what" in frame.value.columns)

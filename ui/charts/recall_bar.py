@@ -7,7 +7,7 @@ import math
 from ui import theme
 from ui.charts.bars import HEIGHT, WIDTH, score_bar
 
-MARK, BAR, SUM = 30, 200, 44  # pixels of the three parts, side by side
+MARK, BAR, SUM, TALL = 26, 210, 40, 14  # pixels: three parts side by side, no taller than a line, since it stands in one
 WHOLE = MARK + BAR + SUM
 
 
@@ -21,13 +21,13 @@ def recall_bar(
     bar = score_bar(similarity, recency, importance, dark=dark, faded=missed)
     inner = bar.replace(
         f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"',
-        f'x="{MARK}" y="2" viewBox="0 0 {WIDTH} {HEIGHT}" width="{BAR}" height="14" preserveAspectRatio="none"',
+        f'x="{MARK}" y="0" viewBox="0 0 {WIDTH} {HEIGHT}" width="{BAR}" height="14" preserveAspectRatio="none"',
         1,
     )
     total = f"{score:.2f}" if math.isfinite(score) else "–"
-    font = 'font-size="13" font-family="system-ui, sans-serif"'
+    font = 'font-size="12" font-family="system-ui, sans-serif"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WHOLE} {HEIGHT}" width="{WHOLE}" height="{HEIGHT}">'
-        f'<text x="{MARK - 10}" y="14" text-anchor="end" {font} fill="{ink}">{mark}</text>{inner}'
-        f'<text x="{WHOLE - 4}" y="14" text-anchor="end" {font} fill="{colours.muted if missed else colours.text}">{total}</text></svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WHOLE} {TALL}" width="{WHOLE}" height="{TALL}">'
+        f'<text x="{MARK - 10}" y="11.5" text-anchor="end" {font} fill="{ink}">{mark}</text>{inner}'
+        f'<text x="{WHOLE - 4}" y="11.5" text-anchor="end" {font} fill="{colours.muted if missed else colours.text}">{total}</text></svg>'
     )
