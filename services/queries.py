@@ -35,6 +35,7 @@ ENOUGH_COVERAGE = 0.95  # below this share of test days with a decision a run is
 BY_MODEL = ("model", "re-asked", "cached")  # provenance of a decision that a language model itself made
 RULES = "rules, no LLM"
 MASKED = "masked"
+BASELINE = "baseline"
 FUTURE = "saw the future"
 KNOWN_BEFORE = {  # by the level that services.contamination gives
     "inside": "inside the model's training data",
@@ -127,6 +128,7 @@ def marks(run: RunView | Mapping[str, Any]) -> tuple[str, ...]:
         found.append(f"{again} day{'s' if again != 1 else ''} asked again")
     found += [RULES] if run.by_rules else []
     found += [MASKED] if run.spec.masking.on else []
+    found += [BASELINE] if run.spec.baseline else []
     return tuple(found)
 
 

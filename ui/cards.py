@@ -23,7 +23,7 @@ KINDS = {
     "extended_reflection": "weekly lesson",
 }
 DOUBT = "⚠\ufe0e"
-MARK_GLYPHS = {queries.RULES: "⚙\ufe0e", queries.MASKED: "◐"}
+MARK_GLYPHS = {queries.RULES: "⚙\ufe0e", queries.MASKED: "◐", queries.BASELINE: "┄"}
 MARK_HELP = {  # by the first word of the mark
     "coverage": f"The model itself decided on fewer than {queries.ENOUGH_COVERAGE:.0%} of the test days: the figures are no result.",
     "decided": f"There is a decision on fewer than {queries.ENOUGH_COVERAGE:.0%} of the test days: the figures are no result.",
@@ -35,6 +35,7 @@ MARK_HELP = {  # by the first word of the mark
     "saw": "Something newer than a decision reached it.",
     "optimistic": "Orders fill at the very close the decision was made on.",
     "masked": "Names, dates or prices were hidden from the model; on screen they are shown again.",
+    "baseline": "A yardstick that was added to another run; not somebody's own try.",
     "rules,": "No language model decided anything.",
 }
 DIGESTED = {"extract": "digest: the source's own sentences"}  # how it was made, where it was not a model

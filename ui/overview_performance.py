@@ -10,7 +10,7 @@ from agent.evaluation.rolling import WINDOWS
 from services import performance, queries
 from services.performance import Estimate, Estimates
 from services.queries import RunView
-from ui import cached, draw, format, page, run_facts, text, url_state
+from ui import baselines, cached, draw, format, page, run_facts, text, url_state
 from ui.charts.equity import equity as equity_chart
 from ui.charts.equity import underwater as underwater_chart
 from ui.charts.heatmap import months as months_chart
@@ -75,7 +75,10 @@ def money(view: RunView, ticker: str) -> str:
 
 
 def _equity(view: RunView, whose: str, frame: pd.DataFrame) -> None:
-    _draw("equity", view, whose, frame, alt="Equity and drawdown of the run and of buy and hold")
+    found = baselines.made(view)
+    if not baselines.chart(view, whose, frame, found):
+        _draw("equity", view, whose, frame, alt="Equity and drawdown of the run and of buy and hold")
+    baselines.section(view, whose, found)
 
 
 def _prices(view: RunView, ticker: str) -> None:
