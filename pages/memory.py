@@ -76,7 +76,8 @@ def chosen_part() -> str:
 def over_time(view: queries.RunView, ticker: str, day: date) -> None:
     """How full each layer was, session by session, with the day marked."""
     st.caption("Live memories after each session of the whole run. The dotted line is the day shown; what stands right of it came later.")
-    fig = layer_counts(cached.layer_counts(view, ticker), dark=draw.dark(), selected=str(day))
+    counts = cached.layer_counts(view, ticker)
+    fig = draw.kept(view, lambda: layer_counts(counts, dark=draw.dark(), selected=str(day)), "layers", ticker, day)
     draw.chart(fig, key="layers", alt="Live memories per layer over time")
 
 

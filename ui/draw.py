@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
+from services.queries import RunView
 from ui.theme import Figure
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
@@ -39,6 +40,16 @@ def red_up_switch() -> None:
     if red_up():
         st.query_params["red"] = "1"  # a click in the sidebar empties the address
     st.toggle("Red is up", key="_red_switch", on_change=changed, help="Draw rising prices and buys in red, as in East Asian markets.")
+
+
+@st.cache_resource(max_entries=96, show_spinner=False)  # handed out without a copy: drawing only reads it, and building it is slow
+def _kept(key: tuple[object, ...], _build: Callable[[], Figure]) -> Figure:
+    return _build()
+
+
+def kept(view: RunView, build: Callable[[], Figure], *what: object) -> Figure:
+    """The figure that ``build`` makes, made once for the run so far, the look of the page and ``what`` (strings, numbers, days)."""
+    return _kept((view.id, view.done, dark(), red_up(), *what), build)
 
 
 def chart(fig: Figure, *, key: str, alt: str) -> None:

@@ -96,7 +96,8 @@ def money(view: RunView) -> None:
     if frame.empty:
         text.plain("No test session is recorded yet: during training nothing is traded.")
     else:
-        draw.chart(equity_chart(frame, dark=draw.dark()), key="equity_so_far", alt="Equity of the run so far and of buy and hold")
+        fig = draw.kept(view, lambda: equity_chart(frame, dark=draw.dark()), "equity so far")
+        draw.chart(fig, key="equity_so_far", alt="Equity of the run so far and of buy and hold")
 
 
 def strip(waiting: list[RunView]) -> None:

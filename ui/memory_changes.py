@@ -90,7 +90,8 @@ def _flows(view: RunView, rows: pd.DataFrame, day: date) -> dict | None:
     layers = [layer.name for layer in view.spec.memory.layers]
     side_by_side = st.container(horizontal=True, vertical_alignment="center")  # one below the other where the page is narrow
     with side_by_side, st.container(width=410):
-        draw.chart(flows_chart(rows, layers=layers, dark=draw.dark()), key="flows", alt=f"Moves of memories between layers until {day}")
+        fig = draw.kept(view, lambda: flows_chart(rows, layers=layers, dark=draw.dark()), "flows", *rows.to_numpy().ravel())
+        draw.chart(fig, key="flows", alt=f"Moves of memories between layers until {day}")
     shown = pd.DataFrame(
         {
             "what": [EVENTS.get(kind, kind) for kind in rows["kind"]],

@@ -43,7 +43,7 @@ def show(view: RunView, ticker: str, memory_id: int, as_of: date) -> None:
     _source(life.memory, run=run, ticker=ticker)
     annotations.panel(view, ticker=ticker, memory=memory_id)
     shown = life if later else known
-    _line(shown, as_of)
+    _line(view, shown, as_of, later=later)
     missed = int(shown.recalls["near_miss"].astype(bool).sum()) if len(shown.recalls) else 0
     ranked = f"Recalled {len(shown.recalls) - missed} times" + (f", just missed {missed}" if missed else "")
     recalls, moves = st.tabs([ranked, f"Events ({len(shown.events)})"], key=f"memory_tabs_{memory_id}", on_change="rerun")
@@ -160,8 +160,13 @@ def _state(value: Any) -> MemoryState:
     return MemoryState.model_validate_json(value) if isinstance(value, str) else MemoryState.model_validate(value)
 
 
-def _line(life: MemoryLife, as_of: date) -> None:
+def _line(view: RunView, life: MemoryLife, as_of: date, *, later: bool) -> None:
     """Importance and recency from birth on, with what happened; the day shown is marked."""
+    fig = draw.kept(view, lambda: _life_figure(life, as_of), "lifeline", life.memory.ticker, life.memory.id, as_of, later)
+    draw.chart(fig, key="lifeline", alt="Importance and recency of the memory over time with what happened to it")
+
+
+def _life_figure(life: MemoryLife, as_of: date) -> theme.Figure:
     shown = life.recalls[~life.recalls["near_miss"].astype(bool)] if len(life.recalls) else life.recalls
     marks = life.events[["day", "kind"]]
     if len(shown):  # first, so that what changed the memory is drawn over the many times it was merely shown
@@ -171,7 +176,7 @@ def _line(life: MemoryLife, as_of: date) -> None:
         fig.update_xaxes(dtick=DAY_MS)  # else the same day would stand on the axis several times
     if as_of in set(life.line["day"]):
         mark_days(fig, [(str(as_of), str(as_of))], dark=draw.dark())
-    draw.chart(fig, key="lifeline", alt="Importance and recency of the memory over time with what happened to it")
+    return fig
 
 
 def _uses(view: RunView, ticker: str, memory_id: int, as_of: date, *, later: bool) -> None:

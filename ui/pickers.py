@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -164,6 +165,11 @@ def _valid(key: str, label: str, options: list[str]) -> str | None:
     return chosen
 
 
+@lru_cache(maxsize=8192)  # a list of a thousand days is cleaned once, not twice for every rerun
+def _option(words: str) -> str:
+    return text.clean(words, longest=120)
+
+
 def _select(key: str, label: str, options: list[str], chosen: str | None, shown: Mapping[str, str], *, placeholder: str = "") -> str | None:
     st.session_state[f"_pick_{key}"] = chosen
     st.selectbox(
@@ -171,7 +177,7 @@ def _select(key: str, label: str, options: list[str], chosen: str | None, shown:
         options,
         index=None if chosen is None else 0,
         key=f"_pick_{key}",
-        format_func=lambda item: text.clean(shown.get(item, item), longest=120),
+        format_func=lambda item: _option(shown.get(item, item)),
         on_change=_picked,
         args=(key,),
         placeholder=placeholder or None,

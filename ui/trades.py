@@ -81,15 +81,12 @@ def market(view: RunView, ticker: str) -> None:
     bars, fills, orders = trades_cached.market(view, ticker, span)
     wishes = trades_cached.orders(view, ticker)
     refused = wishes[wishes["status"].isin(("rejected", "cancelled"))].rename(columns={"decided": "day"})
-    fig = price_chart(
-        bars,
-        fills,
-        dark=draw.dark(),
-        red_up=draw.red_up(),
-        orders=orders,
-        trips=trades_cached.trips(view, ticker),
-        refused=refused,
-    )
+    tinted = trades_cached.trips(view, ticker)
+
+    def made() -> theme.Figure:
+        return price_chart(bars, fills, dark=draw.dark(), red_up=draw.red_up(), orders=orders, trips=tinted, refused=refused)
+
+    fig = draw.kept(view, made, "prices and trades", ticker, span)
     day = draw.clickable(fig, key=f"trades_price_{ticker}_{span}", alt=f"Prices of {ticker} with the fills and round trips of the run")
     st.caption(
         "Click a candle or a marker to open that day. Tinted: in the market; the line at the foot is solid where the trip made money."
@@ -110,7 +107,7 @@ def trips(view: RunView, whose: str) -> None:
     extremes(view, found)
     several = whose == TOTAL
     label = _clicked_trip(
-        draw_bars(found, several=several),
+        draw.kept(view, lambda: draw_bars(found, several=several), "trip bars", whose),
         key=f"trip_bars_{whose}",
         alt="Profit of each round trip in order of entry",
     )

@@ -40,7 +40,7 @@ SAID = {
 def exposure(view: RunView, whose: str) -> None:
     """Share of equity in the market and in cash, day by day."""
     frame = trades_cached.exposure(view, whose)
-    fig = exposure_chart(frame, dark=draw.dark())
+    fig = draw.kept(view, lambda: exposure_chart(frame, dark=draw.dark()), "exposure", whose)
     day = draw.clickable(fig, key=f"exposure_{whose}", alt="Share of equity in the market and in cash against buy and hold")
     st.caption("At the close. Buy and hold is wholly invested from its first fill on. Click a point to open the day.")
     if day and whose in view.spec.tickers:
@@ -58,15 +58,21 @@ def habits(view: RunView, whose: str) -> None:
             text.plain(SAID[leaning(found)])
         _tiles(found, keys)
         if heading == "Trips":
-            fig = holding_chart(trades_cached.trips(view, whose), dark=draw.dark(), red_up=draw.red_up())
-            draw.chart(fig, key=f"holding_{whose}", alt="Distribution of the sessions that closed trips were held")
+            _holding(view, whose)
         if heading == "Chasing or fading":
             _rises(view, whose)
     st.caption(f"Below each figure stands the number of cases it rests on; “n too small” where one of them is below {ENOUGH}.")
 
 
+def _holding(view: RunView, whose: str) -> None:
+    trips = trades_cached.trips(view, whose)
+    fig = draw.kept(view, lambda: holding_chart(trips, dark=draw.dark(), red_up=draw.red_up()), "holding", whose)
+    draw.chart(fig, key=f"holding_{whose}", alt="Distribution of the sessions that closed trips were held")
+
+
 def _rises(view: RunView, whose: str) -> None:
-    fig = before_chart(trades_cached.rises(view, whose), dark=draw.dark(), red_up=draw.red_up(), lookback=LOOKBACK)
+    rises = trades_cached.rises(view, whose)
+    fig = draw.kept(view, lambda: before_chart(rises, dark=draw.dark(), red_up=draw.red_up(), lookback=LOOKBACK), "rises", whose)
     draw.chart(fig, key=f"rises_{whose}", alt="Price change before each buy and each sell, with the mean of both")
 
 
