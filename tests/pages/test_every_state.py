@@ -433,7 +433,16 @@ def test_a_click_that_leaves_a_page_arrives_where_all_its_keys_are_read(worlds: 
     run = worlds["done"].run
     source = threads.starts(run, TICKERS[0]).sources["document_id"].iloc[0]
     trip = trading.trips(run, TICKERS[0])["number"].iloc[0]
-    values = {"run": run, "ticker": TICKERS[0], "day": str(HALF_WAY), "mem": "1", "src": source, "trip": str(trip), "step": "decision"}
+    values = {
+        "run": run,
+        "ticker": TICKERS[0],
+        "day": str(HALF_WAY),
+        "mem": "1",
+        "src": source,
+        "trip": str(trip),
+        "step": "decision",
+        "cmp": run,
+    }
     with reading() as read:
         at = opened(page, {key: values[key] for key in keys})
     assert set(keys) <= read and not at.warning and not faults(at)
