@@ -129,7 +129,8 @@ class Below:
 
 @dataclass(frozen=True)
 class Board:
-    """The ranking. ``references`` are yardsticks: rules, random traders, and buy and hold itself (with no runs), never ranked."""
+    """The ranking. ``references`` are yardsticks, never ranked: rules, random traders, and buy and hold (without a run unless somebody made
+    one). ``hold`` is the chosen measure of buy and hold, None without a run that counts."""
 
     market: Market
     measure: Measure
@@ -137,6 +138,7 @@ class Board:
     references: tuple[Row, ...]
     below: tuple[Below, ...]
     trials: Trials
+    hold: float | None
 
 
 def stamp() -> tuple[object, ...]:
@@ -187,7 +189,7 @@ def board(key: str, measure: str = "excess_sharpe", *, singles: bool = False) ->
     chosen, judged = MEASURES[measure], trials.judged(list(entered.values()))
     kept, below = _sorted_out(views)
     differences = _differences([group[0].spec for group in kept if trials.by_person(group[0].spec)])
-    rows, references = [], [_holding(kept, chosen)] if kept else []
+    rows, references = [], []
     for group in kept:
         made = _row(group, chosen, out=sum(item.label_key == group[0].spec.group_key() for item in below))
         if trials.by_person(group[0].spec):
@@ -198,8 +200,11 @@ def board(key: str, measure: str = "excess_sharpe", *, singles: bool = False) ->
             rows.append(replace(made, dsr=deflated[0], dsr_effective=deflated[1], differs=differences[group[0].spec.group_key()]))
         else:
             references.append(replace(made, marks=tuple(mark for mark in made.marks if mark not in (ONE_SEED, queries.RULES))))
+    if kept and not any(group[0].spec.strategy == "hold" for group in kept):
+        references.append(_holding(kept, chosen))
     listed = tuple(item.told for item in below) + tuple(_unreadable(market))
-    return Board(market, chosen, tuple(_ranked(rows, singles)), tuple(_ordered(references)), listed, judged)
+    hold = _holding(kept, chosen).spread.median if kept else None
+    return Board(market, chosen, tuple(_ranked(rows, singles)), tuple(_ordered(references)), listed, judged, hold)
 
 
 @dataclass(frozen=True)
@@ -314,7 +319,7 @@ def _holding(kept: Sequence[Sequence[RunView]], measure: Measure) -> Row:
     none = share_above([], 0.0)
     return Row(
         "",
-        "buy and hold",
+        "Buy and hold",
         "",
         None,
         (),

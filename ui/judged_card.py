@@ -16,7 +16,7 @@ from services.regimes import Contribution, Contributions, Regimes
 from ui import cards, draw, format, text, theme, url_state
 from ui.charts import judged as charts
 
-TILE = 158  # pixels
+TILE = 152  # pixels
 RULE = (
     f"The regime of a session is read off the prices before it, nothing later: the return of the last {rules.WINDOW} sessions, against what their own "
     f"daily volatility would bring by chance. More than {rules.BAND:g} standard deviations up is bull, down is bear, between is flat. "

@@ -14,6 +14,7 @@ from ui.charts.ranges import ranges
 from ui.links import link
 
 ROW, HEAD, MOST_ROWS = 35, 38, 16  # pixels, pixels, rows before a table scrolls
+MOST_PLACED = 12  # rows given a place among random traders: up to a second each, the first time
 MOST_COMPARED = 8  # sides the Compare page takes
 NO_RANK = "–"
 YARDSTICK = "yardstick"
@@ -138,18 +139,18 @@ def ranking(found: Board) -> list[Row]:
                 "yardstick": [not ranked for ranked in _ranked(found)],
             }
         )
-        hold = next((row.spread.median for row in found.references if not row.runs), None)
         fig = ranges(
             frame[[bool(row.runs) for row in listed]],
             label=f"{measure.label} ({'annual ratio' if measure.unit == 'ratio' else 'share of start capital'})",
             percent=measure.unit == "fraction",
-            hold=hold,
+            hold=found.hold,
             dark=draw.dark(),
         )
         draw.chart(fig, key="ranges", alt=f"{measure.label} of each seed group: median, and range from its lowest to its highest seed.")
     store = leaderboard.stamp()[0]
     with st.spinner("Drawing random traders with the same turnover and exposure…"):
-        places = [_luck(store, row.middle) if row.runs else (None, "", 0) for row in listed]
+        chosen = [row.group for row in listed if row.runs][:MOST_PLACED]
+        places = [_luck(store, row.middle) if row.group in chosen else (None, "", 0) for row in listed]
     return _table(found, listed, places)
 
 
@@ -264,7 +265,7 @@ def _config(found: Board) -> dict:
             format="percent",
             width=132,
             help="Share of 1,000 random traders, with the turnover and exposure of the median seed on the same prices, whose Sharpe is lower. "
-            "About 50 % is chance. n/a: it hardly traded, or cannot be replayed.",
+            f"About 50 % is chance. n/a: it hardly traded, cannot be replayed, or stands below row {MOST_PLACED}; its Robustness page tells.",
         ),
         "dsr": column.NumberColumn(
             f"DSR, K {tried.count}",

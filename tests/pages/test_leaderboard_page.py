@@ -78,7 +78,7 @@ def test_the_ranking_names_rank_range_seeds_and_marks(market: str, open_page: Op
     assert [row["rank"] for row in rows] == ["1", "–", "yardstick", "yardstick"]
     assert rows[0]["range"] == "1.00 to 2.00" and rows[0]["seeds"] == 2 and rows[0]["above"].startswith("2 of 2 (")
     assert "only 2 seeds" in rows[0]["marks"] and "cut-off of the model unknown" in rows[0]["marks"] and "1 seed" in rows[1]["marks"]
-    assert rows[2]["trader"] == "RSI rule" and rows[3]["trader"] == "buy and hold"
+    assert rows[2]["trader"] == "RSI rule" and rows[3]["trader"] == "Buy and hold"
     below = next(frame.value for frame in at.dataframe if "reason" in frame.value.columns)
     assert list(below["run"]) == ["r5"] and "the model gave no decision" in below["reason"].iloc[0]
     assert "never-heard-of:1b is not known" in words(at)  # the banner

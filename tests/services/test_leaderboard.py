@@ -109,7 +109,14 @@ def test_yardsticks_stand_beside_the_ranking_and_in_none_of_it(store: RunStore) 
     found = board()
     assert [row.runs for row in found.rows] == [("r1", "r2")]
     assert [(row.rank, row.spread.median, row.dsr) for row in found.references] == [(None, 9.0, None), (None, 0.0, None)]
-    assert found.references[1].label == "buy and hold" and found.references[1].medians["sharpe"] == 1.0
+    assert found.hold == 0.0 and board(measure="return").hold == 0.05
+    assert found.references[1].label == "Buy and hold" and found.references[1].medians["sharpe"] == 1.0
+
+
+def test_buy_and_hold_is_one_row_even_where_it_was_run(store: RunStore) -> None:
+    make(store, "r1", 1.0)
+    make(store, "r2", 0.0, strategy="hold")
+    assert [(row.label, row.runs) for row in board().references] == [("Buy and hold", ("r2",))]
 
 
 def test_by_return_the_seeds_above_holding_are_counted_by_return(store: RunStore) -> None:

@@ -12,6 +12,7 @@ from agent.memory.layers import preset
 from agent.spec import RunSpec
 from services import regimes, runs, worker
 from services.settings import settings
+from storage.trials import TrialBook
 
 TICKERS = ("DMAUR", "DMBRS")
 
@@ -109,3 +110,8 @@ def test_what_was_shown_cited_right_and_credited_is_what_the_records_hold(run: s
     assert sum(item.shown for item in found.by["source"]) == sum(shown.values())
     assert sum(item.shown for item in found.by["publisher"]) == next(item.shown for item in found.by["source"] if item.name == "news")
     assert found.judged == len(verdicts) and found.share == pytest.approx(np.mean(list(verdicts.values())))
+
+
+def test_the_worker_of_a_run_that_ended_has_entered_it_as_a_try(run: str) -> None:
+    book = TrialBook(runs.store().url)
+    assert book.missing() == [] and [trial.run_id for trial in book.of_market(runs.store().run(run).spec.market_key())] == [run]
