@@ -61,7 +61,7 @@ def calendar(asked: Asked) -> list[str]:
     shown_days = [str(period) for period in frame["period"] if str(period) <= day <= str(asked.end)]
     monthly = bool(len(frame)) and len(str(frame["label"].iloc[0])) == 7
     marks = [(day if monthly else max(shown_days), day)] if shown_days else []
-    figure = coverage(frame, dark=draw.dark(), marks=marks, pick=True)
+    figure = draw.kept_of(frame, lambda: coverage(frame, dark=draw.dark(), marks=marks, pick=True), "pick", *marks)
     event = st.plotly_chart(
         figure,
         theme=None,
@@ -78,11 +78,7 @@ def calendar(asked: Asked) -> list[str]:
 
 
 def _legend() -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for state, meaning in MEANING.items():
-            with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", width="content"):
-                st.image(swatch(state, dark=draw.dark()))
-                st.caption(meaning, width="content")
+    st.caption(" \u2003 ".join(f"{draw.picture(swatch(state, dark=draw.dark()))} {meaning}" for state, meaning in MEANING.items()))
 
 
 def _summed(frame: pd.DataFrame) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from services.queries import RunView
@@ -50,6 +52,21 @@ def _kept(key: tuple[object, ...], _build: Callable[[], Figure]) -> Figure:
 def kept(view: RunView, build: Callable[[], Figure], *what: object) -> Figure:
     """The figure that ``build`` makes, made once for the run so far, the look of the page and ``what`` (strings, numbers, days)."""
     return _kept((view.id, view.done, dark(), red_up(), *what), build)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _of_frame(frame: pd.DataFrame, key: tuple[object, ...], _build: Callable[[], Figure]) -> Figure:
+    return _build()
+
+
+def kept_of(frame: pd.DataFrame, build: Callable[[], Figure], *what: object) -> Figure:
+    """The figure that ``build`` makes, made once for what stands in ``frame``, the look of the page and ``what``."""
+    return _of_frame(frame, (dark(), red_up(), *what), build)
+
+
+def picture(svg: str) -> str:
+    """A small drawing of ours as Markdown, for a label or a caption: it is as tall as the line."""
+    return f"![](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def chart(fig: Figure, *, key: str, alt: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -17,7 +16,7 @@ def link(page: str, label: str, *, icon: str | None = None, picture: str = "", *
         keys.setdefault("red", "1")
     shown = text.label(label)
     if picture:
-        shown = f"![](data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()}) {shown}"
+        shown = f"{draw.picture(picture)} {shown}"
     st.page_link(f"pages/{page}.py", label=f"{shown} {icon}" if icon else shown, query_params=keys)
 
 

@@ -224,9 +224,8 @@ def strip(form: Form) -> None:
     except RecollectError:
         return  # the preflight says what is wrong with the data, in the same words
     marks = [(str(trade["start"]), "test"), *([(str(learn["start"]), "train")] if learn else [])]
-    draw.chart(
-        coverage_chart(frame, dark=draw.dark(), marks=marks), key=f"{form.key}.coverage", alt="Bars, news and filings over the windows"
-    )
+    figure = draw.kept_of(frame, lambda: coverage_chart(frame, dark=draw.dark(), marks=marks), "strip", *marks)
+    draw.chart(figure, key=f"{form.key}.coverage", alt="Bars, news and filings over the windows")
     more = f" The first {MOST_TICKERS} of {len(tickers)} tickers." if len(tickers) > MOST_TICKERS else ""
     blind = sorted({str(name) for name in frame.loc[frame["state"] == "no source", "table"]})
     no_source = f" Hatched: no source for {' and '.join(blind)} then, which is not the same as nothing." if blind else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -174,7 +175,8 @@ def test_text_from_a_file_is_never_read_as_markup(home, open_page, tmp_path):
     ).to_csv(tmp_path / "news.csv", index=False)
     at = open_page("data", source=f"folder:{tmp_path}", day="2024-01-03", **{"from": "2024-01-02", "to": "2024-01-04"})
     assert any(evil in item.value for item in at.text)
-    marked = [item.value for item in (*at.caption, *at.markdown, *at.warning)]
+    ours = re.compile(r"!\[\]\(data:image/svg\+xml;base64,[\w+/=]+\)")  # the legend of the calendar
+    marked = [ours.sub("", item.value) for item in (*at.caption, *at.markdown, *at.warning)]
     assert not [value for value in marked if "](" in value or "<b>" in value or "$" in value]
 
 
