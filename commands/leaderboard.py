@@ -31,7 +31,8 @@ def leaderboard(
             return
         for item in known:
             say(f"{'>' if item.key == found.market.key else ' '} {item.key}  {_where(item)}  {item.runs} run{'s' * (item.runs != 1)}")
-        say(f"{found.trials.count} tries on this market and window, {found.trials.effective} really different; {found.market.costs}")
+        tries = "1 try" if found.trials.count == 1 else f"{found.trials.count} tries"
+        say(f"{tries} on this market and window, {found.trials.effective} after counting like ones once; {found.market.costs}")
         print(_line("rank", "seeds", f"{found.measure.label} median", "lowest", "highest", "above hold", "DSR", "trader"))
         for row in (*found.rows, *found.references):
             print(_row(row, found))

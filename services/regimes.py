@@ -6,7 +6,7 @@ Everything is about the test sessions. Of several tickers, sessions and decision
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ _DAYS = ["day", "phase", "close", "split", "dividend", "equity", "benchmark_equi
 
 @dataclass(frozen=True)
 class Regimes:
-    """``found`` by regime; ``unlabelled`` test sessions had too little history to be in one."""
+    """``found`` by regime; ``unlabelled`` test sessions had too little history to be in one. The verdict's sums are means over tickers."""
 
     found: dict[Regime, Behaviour]
     verdict: Verdict
@@ -37,7 +37,9 @@ def regimes(run_id: str, ticker: str = queries.TOTAL) -> Regimes:
     """What the trader did in each regime; of all tickers pooled or of one."""
     parts = [_behaviour(run_id, name) for name in _names(run_id, ticker)]
     found: dict[Regime, Behaviour] = {name: pooled([part[0][name] for part in parts]) for name in REGIMES}
-    return Regimes(found, verdict(found), sum(part[1] for part in parts), sum(part[2] for part in parts))
+    said = verdict(found)
+    per = {name: None if (total := getattr(said, name)) is None else total / len(parts) for name in ("missed", "lost")}
+    return Regimes(found, replace(said, **per), sum(part[1] for part in parts), sum(part[2] for part in parts))
 
 
 def _names(run_id: str, ticker: str) -> tuple[str, ...]:

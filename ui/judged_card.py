@@ -24,6 +24,7 @@ RULE = (
 )
 BY = {"layer": "Memory layer", "source": "Kind of source", "publisher": "Publisher of news"}
 FEW = 10  # judged decisions
+LEAST_SHOWN = 0.0005  # below it a sum of returns reads 0.0 pp
 SHOWN_ROWS, ROW, HEAD = 12, 35, 38  # rows before the table scrolls, pixels, pixels
 
 
@@ -85,7 +86,9 @@ def behaviour(found: Regimes) -> None:
         },
     )
     missing = f" {found.unlabelled} of {found.sessions} sessions have too little history for one." if found.unlabelled else ""
-    st.caption(f"Each session counts under the regime that was known when it began.{missing} {RULE}")
+    st.caption(
+        f"Each session counts under the regime that was known when it began.{missing} “In all” adds up daily returns, of several tickers their mean. {RULE}"
+    )
 
 
 def _verdict(said: Verdict, found: Regimes) -> list[str]:
@@ -101,7 +104,8 @@ def _about(name: str, guilty: bool | None, n: int, charge: str, held: str, total
     where = f"{charts.NAMES[name]}, n = {n}"
     if not n or total is None:
         return f"{where}: no such session with a result."
-    moved = f"{format.points(abs(total)).lstrip('+')} {plus if total > 0 else minus} in all (sum of daily returns)"
+    size = format.points(abs(total)).lstrip("+")
+    moved = f"{size} {plus if total > 0 else minus} in all" if abs(total) >= LEAST_SHOWN else f"neither {plus} nor {minus}"
     if guilty is None:
         return f"{where}: n too small to call it {charge}; it was {held}, {moved}."
     return f"{where}: {charge if guilty else f'not {charge}'}; it was {held}, {moved}."

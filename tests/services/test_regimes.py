@@ -60,6 +60,8 @@ def test_the_days_of_all_tickers_are_pooled(run: str) -> None:
     assert whole.sessions == sum(part.sessions for part in parts)
     for name, one in whole.found.items():
         assert one.sessions == sum(part.found[name].sessions for part in parts)
+    bull = whole.found["bull"]
+    assert bull.gap is None or whole.verdict.missed == pytest.approx(-bull.gap * bull.sessions / len(TICKERS))
 
 
 def test_calibration_pairs_each_outcome_with_the_confidence_of_its_own_decision(run: str) -> None:
