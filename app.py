@@ -20,6 +20,7 @@ navigation = st.navigation(
             st.Page("pages/runs.py", title="Runs", icon=":material/folder_open:", url_path="home", default=True),
             st.Page(runs, url_path="runs", visibility="hidden"),
             st.Page("pages/new_run.py", title="New run", icon=":material/add_circle:"),
+            st.Page("pages/batches.py", title="Batches", icon=":material/stacks:"),
             st.Page("pages/monitor.py", title="Monitor", icon=":material/monitor_heart:"),
         ],
         "One run": [

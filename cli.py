@@ -16,6 +16,7 @@ import typer
 
 from agent.errors import SpecError
 from commands.baselines import baselines
+from commands.batch import batch
 from commands.compare import compare
 from commands.data import app as market
 from commands.data import parts
@@ -35,6 +36,7 @@ app.add_typer(market, name="data")
 app.add_typer(wording, name="prompts")
 app.add_typer(shelf, name="models")
 app.command()(report)
+app.command()(batch)
 app.command()(baselines)
 app.command()(compare)
 app.command()(leaderboard)

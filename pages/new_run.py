@@ -5,7 +5,7 @@ import streamlit as st
 from agent.errors import RecollectError, SpecError
 from agent.spec import RunSpec
 from services import drafts, runs
-from ui import page, pickers, run_form, run_market, run_trader, text
+from ui import batch_form, batch_plan, page, pickers, run_form, run_market, run_trader, text
 
 page.start("New run", __file__)
 
@@ -37,8 +37,10 @@ def planned(form: run_form.Form, spec: RunSpec) -> bool:
 
 def start(form: run_form.Form, spec: RunSpec) -> None:
     """Submit and leave for the monitor; whatever stops it is said here and nothing typed is lost."""
+    run = batch_plan.once("run", spec.model_dump_json(), "r")
     try:
-        run = runs.submit(spec)
+        if not runs.store().some([run]):  # a double click is one wish
+            runs.submit(spec, run=run)
     except SpecError as error:
         form.say(error.field, str(error))
         page.banner(error)
@@ -71,11 +73,15 @@ with run_form.section("Plan and preflight"):
     spec = draft(form)
     if spec is not None:
         run_form.known_before(form, spec)
-    ready = planned(form, spec) if spec is not None else False
+    many = batch_form.asked(form, spec)
+    ready = planned(form, spec) if spec is not None and many is None else False
+    if many is not None:
+        batch_plan.place(many, key="batch")
     with st.container(horizontal=True):
-        pressed = st.button("Start the run", key="start", type="primary", icon=":material/play_arrow:", disabled=not ready)
+        pressed = many is None and st.button("Start the run", key="start", type="primary", icon=":material/play_arrow:", disabled=not ready)
         if st.button("Check again", key="recheck", icon=":material/refresh:"):
             run_form.look_again()
+            batch_plan.forget()
             run_market.forget()
             st.rerun()
     if pressed and spec is not None:

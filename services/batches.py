@@ -92,19 +92,19 @@ def book() -> Batches:
 # ------------------------------------------------------------------------------------------------------------------- starting
 
 
-def create(asked: BatchSpec, cells: Sequence[Cell] | None = None) -> str:
+def create(asked: BatchSpec, cells: Sequence[Cell] | None = None, *, batch: str = "") -> str:
     """The batch in the store, every run with its id; nothing runs yet."""
     found = tuple(cells) if cells is not None else batch_spec.expand(asked)
     batch_spec.check_limits(asked, found)
-    batch = f"b{secrets.token_hex(4)}"
+    batch = batch or f"b{secrets.token_hex(4)}"
     members = [NewMember(f"r{secrets.token_hex(4)}", cell.spec, cell.labels) for cell in found]
     book().create(batch, name=asked.name, asked=asked.model_dump(mode="json"), members=members)
     return batch
 
 
-def submit(asked: BatchSpec, cells: Sequence[Cell] | None = None) -> str:
-    """Create a batch and start its worker."""
-    batch = create(asked, cells)
+def submit(asked: BatchSpec, cells: Sequence[Cell] | None = None, *, batch: str = "") -> str:
+    """Create a batch, with this id or a new one, and start its worker."""
+    batch = create(asked, cells, batch=batch)
     start_worker(batch)
     return batch
 

@@ -224,9 +224,9 @@ def _embedder_check(spec: RunSpec) -> Check:
 # ----------------------------------------------------------------------------------------------------------------- running
 
 
-def create(spec: RunSpec) -> str:
-    """A queued run in the store; nothing runs yet."""
-    run = f"r{secrets.token_hex(4)}"
+def create(spec: RunSpec, *, run: str = "") -> str:
+    """A queued run in the store, with this id or a new one; nothing runs yet."""
+    run = run or f"r{secrets.token_hex(4)}"
     store().create(spec, run_id=run, provenance={})
     return run
 
@@ -240,10 +240,10 @@ def refuse(found: Preflight) -> None:
             raise SpecError(check.message, field=check.field)
 
 
-def submit(spec: RunSpec) -> str:
-    """Create a run and start its worker."""
+def submit(spec: RunSpec, *, run: str = "") -> str:
+    """Create a run, with this id or a new one, and start its worker."""
     refuse(preflight(spec))
-    run = create(spec)
+    run = create(spec, run=run)
     start_worker(run)
     return run
 
