@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -220,10 +220,10 @@ def plan(run_id: str, names: Sequence[str]) -> dict[str, int]:
     return calls
 
 
-def add(run_id: str, names: Sequence[str]) -> list[str]:
+def add(run_id: str, names: Sequence[str], *, begin: Callable[[Sequence[str]], object] | None = None) -> list[str]:
     """Make these baselines of a run; the ids of the runs that begin or go on now, in order. What is there or under way is left as it is.
 
-    They are queued at once and worked on one after another by one process that survives whoever asked.
+    They are queued at once and worked on one after another by one process that survives whoever asked, or by ``begin``.
     """
     there = {item.name: item for item in made(run_id)}
     missing = [name for name in _chosen(run_id, names) if name not in there or there[name].state in AGAIN]
@@ -236,7 +236,7 @@ def add(run_id: str, names: Sequence[str]) -> list[str]:
         else:
             begun.append(runs.create(spec))
     if begun:
-        start(begun)
+        (begin or start)(begun)
     return begun
 
 
