@@ -47,10 +47,15 @@ def write(**values: Any) -> None:
 
 
 def current(key: str) -> str | None:
-    """The URL's value, else the one remembered in this tab, which is then written into the URL."""
-    found = read(key) or st.session_state.get("_looked_at", {}).get(key)
+    """The URL's value, else the one remembered in this tab, which is then written into the URL.
+
+    A link to another run brings its own ticker, day and so on, and they stay; what another run leaves behind is forgotten.
+    """
+    asked = read(key)
+    found = asked or st.session_state.get("_looked_at", {}).get(key)
     if found:
-        write(**{key: found})
+        brought = {other: value for other in KEYS if other != key and (value := read(other))} if asked else {}
+        write(**{**brought, key: found})
     return found
 
 
