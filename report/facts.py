@@ -144,7 +144,7 @@ def luck_meter(view: RunView) -> Html:
 
 
 def _unlike(found: luck.Luck) -> str:
-    return f" ({format.percent(found.dsr_effective)} counting only those)" if found.trials_effective != found.trials else ""
+    return f" ({format.percent(found.dsr_effective)} at {found.trials_effective})" if found.trials_effective != found.trials else ""
 
 
 def metrics(view: RunView) -> Html:

@@ -15,7 +15,8 @@ MEANINGS = {
     "psr": "Probability that the true Sharpe is above zero, given its length, skewness and fat tails (probabilistic Sharpe ratio).",
     "dsr": (
         "Probability that the true Sharpe beats what the luckiest of K tries would show (deflated Sharpe ratio). K: configurations and seeds "
-        "ever tried on this market and window; alike ones (daily returns correlating above 0.8) also counted as one."
+        "ever tried on this market and window. Tries whose daily returns correlate above 0.8 are hardly different: the second figure counts "
+        "them as one."
     ),
     "min_track_record": "Daily returns that a Sharpe like this needs before it is above zero with 95 % confidence.",
     "days_to_tell": (
@@ -50,10 +51,10 @@ def interval(found: Luck) -> str:
 
 
 def tries(found: Luck) -> str:
-    """How often it was tried: 1 try, or 12 tries, 4 unlike."""
+    """How often it was tried: 1 try, or 12 tries that count as 4."""
     if found.trials == 1:
         return "1 try"
-    alike = "" if found.trials_effective == found.trials else f", {found.trials_effective} unlike"
+    alike = "" if found.trials_effective == found.trials else f" that count as {found.trials_effective}"
     return f"{found.trials:,} tries{alike}"
 
 

@@ -10,7 +10,7 @@ from services.queries import RunView
 from ui import format, page, text
 
 FRESH_S = 60  # a run that ends meanwhile is one more try
-WIDE = 132  # pixels: six in a row beside the sidebar
+WIDE = 126  # pixels: six in a row beside the sidebar
 
 
 @st.cache_data(max_entries=64, ttl=FRESH_S, show_spinner="Drawing a thousand random traders")
@@ -27,12 +27,14 @@ def meter(view: RunView, whose: str = queries.TOTAL, *, onward: bool = True) -> 
     """The Sharpe with all that qualifies it, as tiles, and what that adds up to in words; ``onward`` leads to the crowd itself."""
     found = of(view, whose)
     has = f"has {found.returns:,}"
-    alike = f", {format.percent(found.dsr_effective, digits=0)} by unlike" if found.trials_effective != found.trials else ""
+    alike = (
+        f" · {format.percent(found.dsr_effective, digits=0)} at {found.trials_effective}" if found.trials_effective != found.trials else ""
+    )
     tiles = [
         ("sharpe", "Sharpe ± error", format.number(found.sharpe), f"± {format.number(found.sharpe_se)}"),
         ("share", "Random traders", luck_words.share(found), luck_words.interval(found) or "no place"),
         ("psr", "P(Sharpe > 0)", format.percent(found.psr), "as a single try"),
-        ("dsr", "Deflated", format.percent(found.dsr), luck_words.tries(found) + alike),
+        ("dsr", "Deflated", format.percent(found.dsr), f"K {found.trials:,}{alike}"),
         ("min_track_record", "Days it needs", luck_words.days(found.min_track_record), has),
         ("days_to_tell", "Days to tell apart", luck_words.days(found.days_to_tell), has),
     ]

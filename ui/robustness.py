@@ -100,12 +100,12 @@ def _seed_tiles(found: Seeds) -> None:
     above = found.above
     interval = f"{100 * above.interval.low:.0f} to {100 * above.interval.high:.0f} %" if above.interval else ""
     tiles = [
-        ("Seeds above holding", f"{above.above} of {above.n}", interval, "By return; below, the exact 95 % interval of the share (Clopper and Pearson)."),
+        ("Above holding", f"{above.above} of {above.n}", interval, "Seeds with a higher return than holding; below, the exact 95 % interval of the share (Clopper and Pearson)."),
         ("Noise of the seed", format.percent(found.noise), "of daily variance", "Share of the variance of daily returns that comes from the seed and not from the day; 0 % means that all seeds earn alike."),
         ("Days they differ", format.percent(found.flips.value), _n(found.flips), "Share of days, ticker by ticker, on which not all seeds decided alike (flip rate)."),
         ("Entropy", _bits(found.entropy), _n(found.entropy), "Mean over days of how spread the seeds' decisions are, in bits: 0 all alike, 1 two evenly split, 1.58 buy, hold and sell evenly."),
         ("Fleiss' kappa", format.number(found.kappa.value), found.kappa.why or _n(found.kappa), "Agreement beyond what habit alone would give: 1 always, 0 as by chance."),
-        ("Target weights apart", format.percent(found.distance.value), _n(found.distance), "Mean absolute difference of the seeds' target weights, where both set one."),
+        ("Weights apart", format.percent(found.distance.value), _n(found.distance), "Mean absolute difference of the seeds' target weights, where both set one."),
     ]  # fmt: skip
     with st.container(horizontal=True, gap="small", key="seed_tiles"):
         for label, value, below, help_ in tiles:

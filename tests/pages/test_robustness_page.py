@@ -79,7 +79,7 @@ def seeded(finished: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory)
 
 def test_repeats_with_other_seeds_are_a_band_with_their_number(seeded: str, open_page: OpenPage) -> None:
     at = open_page("robustness", run=seeded, show="seeds")
-    assert tile(at, "Seeds above holding").endswith(" of 2")
+    assert tile(at, "Above holding").endswith(" of 2")
     assert "2 seeds are few" in words(at)
     found = robustness.over_seeds(robustness.group(seeded))
     assert (found.bands["low"] <= found.bands["median"]).all() and (found.bands["median"] <= found.bands["high"]).all()
