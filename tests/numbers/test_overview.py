@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.numbers import recompute, words
+from tests.numbers import luck, recompute, words
 from tests.numbers.conftest import Shown
 from tests.numbers.reading import Page, Tile, Told, Untold
 from tests.numbers.recompute import TOTAL, Export
@@ -25,7 +25,7 @@ def strip(export: Export) -> list[Tile]:
     return [
         ("Return", words.percent(found["cum_return"], sign=True), words.points(found["cum_return"] - found["benchmark_cum_return"])),
         ("Buy and hold", words.percent(found["benchmark_cum_return"], sign=True), ""),
-        ("Sharpe", words.number(found["sharpe"]), ""),
+        ("Sharpe", words.number(found["sharpe"]), luck.beside(export)),
         ("Max drawdown", words.percent(found["max_drawdown"]), ""),
         ("Decided by rules", words.percent(len(decided) / len(asked), 0), ""),
     ]
@@ -35,6 +35,7 @@ def headlines(export: Export, whose: str) -> list[Tile]:
     found = recompute.all_figures(export, whose)
     hold = {key.removeprefix(HOLD): value for key, value in found.items() if key.startswith(HOLD)}
     return [
+        *luck.tiles(export, whose),
         ("Annual return", words.percent(found["annual_return"]), f"hold {words.percent(hold['annual_return'])}"),
         ("Volatility", words.percent(found["annual_volatility"]), f"hold {words.percent(hold['annual_volatility'])}"),
         ("Sortino", words.number(found["sortino"]), f"hold {words.number(hold['sortino'])}"),
@@ -55,7 +56,7 @@ def equity_lines(curve: recompute.Curve) -> dict[str, dict[str, list]]:
     return found
 
 
-def said(export: Export, run: str) -> list[str | re.Pattern[str]]:
+def said(export: Export, run: str, whose: str = TOTAL) -> list[str | re.Pattern[str]]:
     """The sentences that stand on every Overview."""
     spec, worst = export.spec, recompute.gaps(export, TOTAL)[0]
     train, test = spec["train"], spec["test"]
@@ -64,6 +65,7 @@ def said(export: Export, run: str) -> list[str | re.Pattern[str]]:
         f"{names}  ·  tested {test['start']} to {test['end']}  ·  trained {train['start']} to {train['end']}  ·  memory {spec['preset']}  ·  run {run}",
         f"Worst day against holding – {worst['ticker']} {worst['day']} →",
         f"Warnings and data issues ({len(export.manifest['provenance']['issues'])})",
+        luck.sentence(export, whose),
         re.compile(r"All metrics.*"),
     ]
 
@@ -72,7 +74,7 @@ def said(export: Export, run: str) -> list[str | re.Pattern[str]]:
 def test_equity_tiles_and_strip(whose: str, export: Export, run: str, show: Shown) -> None:
     page = show("overview", of=whose)
     page.audit(Told(tiles=strip(export) + headlines(export, whose), charts={"equity": equity_lines(export.curve(whose))}))
-    page.say(said(export, run))
+    page.say(said(export, run, whose))
 
 
 def test_falls(export: Export, run: str, show: Shown) -> None:
