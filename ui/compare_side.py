@@ -19,7 +19,7 @@ from services import queries, side_by_side
 from services.compare import Side
 from services.disagreements import Matrix
 from services.side_by_side import Day, Pairing, Seen
-from ui import cards, compare_swap, day_learnt, day_reasons, draw, format, prompt_diff, run_view, text, theme, url_state
+from ui import cards, compare_swap, day_learnt, day_reasons, draw, format, prompt_diff, run_view, text, theme
 from ui.links import link
 
 WHERE = {"only first": "only {a}", "both": "both", "only second": "only {b}"}
@@ -65,14 +65,26 @@ def _two(sides: Sequence[Side], cost: pd.DataFrame) -> tuple[Side, Side]:
         return sides[0], sides[1]
     known = {side.id: side for side in sides}
     best, worst = (cost["best"].iloc[0], cost["worst"].iloc[0]) if len(cost) and cost["best"].iloc[0] else (sides[0].id, sides[1].id)
-    names = {side.id: side.number if len(sides) > 3 else f"{side.number} {text.clean(side.label, longest=18)}" for side in sides}
+    names = {side.id: f"{side.number} {text.clean(side.label, longest=40)}" for side in sides}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        one = url_state.choice("a", list(known), label="Left", default=best, shown=names)
+        one = _picked("a", "Left", list(known), best, names)
         rest = [run for run in known if run != one]
-        other = url_state.choice(
-            "b", rest, label="Right", default=worst if worst in rest else best if best in rest else rest[0], shown=names
-        )
+        other = _picked("b", "Right", rest, next(run for run in (worst, best, rest[0]) if run in rest), names)
     return known[one], known[other]
+
+
+def _picked(key: str, label: str, options: list[str], first: str, names: Mapping[str, str]) -> str:
+    """One run, in a list: buttons for eight runs twice would be half of what the browser has to draw. The first leaves the address alone."""
+    asked = text.clean(st.query_params.get(key, ""), longest=80)
+    st.session_state[f"_cmp_{key}"] = asked if asked in options else first
+
+    def changed() -> None:
+        chosen = st.session_state[f"_cmp_{key}"]
+        st.query_params.pop(key, None)
+        if chosen != first:
+            st.query_params[key] = chosen
+
+    return str(st.selectbox(label, options, key=f"_cmp_{key}", format_func=lambda run: names.get(run, run), on_change=changed))
 
 
 def _headline(sides: Sequence[Side], found: Matrix, cost: pd.DataFrame, day: date) -> str:
