@@ -42,10 +42,10 @@ ARMS = {  # best first, as the market was planted
     "hold": {"strategy": "hold"},
 }
 WORDS = {
-    "memory": "the agent with its memory",
-    "week": "with a week's memory",
-    "session": "with a memory of one session",
-    "none": "without memory",
+    "memory": "the whole memory",
+    "week": "a week's memory",
+    "session": "one session's memory",
+    "none": "no memory",
     "hold": "buy and hold",
 }
 
@@ -101,19 +101,22 @@ def measured(seed: int | None, embedder: str, tickers: list[str]) -> dict[str, R
 
 
 def line(name: str, found: dict[str, Result], seconds: float) -> str:
-    """Returns of all arms, how they are ordered, and the p of each neighbouring pair from the days of this one market."""
+    """Returns of all arms, how they are ordered, p of each neighbouring pair from the days of this one market, and what they alone can say."""
     cells = " ".join(f"{item.total:>8.1%}" for item in found.values())
-    tests = [sharpe_difference(found[a].daily, found[b].daily, draws=2_000) for a, b in pairwise(ARMS)]
-    odds = " ".join(
-        "  same"
-        if np.allclose(found[a].daily, found[b].daily, rtol=0, atol=SAME)
-        else f"{test.p:>6.3f}"
-        if test.p is not None
-        else "   n/a"
-        for (a, b), test in zip(pairwise(ARMS), tests, strict=True)
-    )
+    tests = {
+        (a, b): None if _alike(found[a], found[b]) else sharpe_difference(found[a].daily, found[b].daily, draws=2_000)
+        for a, b in pairwise(ARMS)
+    }
+    odds = " ".join("  same" if test is None else "   n/a" if test.p is None else f"{test.p:>6.3f}" for test in tests.values())
+    sure = [
+        f"{a} > {b}" if (test.effect or 0) > 0 else f"{b} > {a}" for (a, b), test in tests.items() if test is not None and test.significant
+    ]
     fills = "/".join(str(item.fills) for item in found.values())
-    return f"{name:>8} {cells}   {order(found):<38} {odds}   {fills:<18} {seconds:>4.0f}"
+    return f"{name:>8} {cells}   {order(found):<38} {odds}   {', '.join(sure) or 'nothing':<16} {fills:<18} {seconds:>4.0f}"
+
+
+def _alike(one: Result, two: Result) -> bool:
+    return bool(np.allclose(one.daily, two.daily, rtol=0, atol=SAME))
 
 
 def order(found: dict[str, Result]) -> str:
@@ -123,8 +126,8 @@ def order(found: dict[str, Result]) -> str:
     return ranked[0] + "".join(f" {sign} {arm}" for sign, arm in zip(signs, ranked[1:], strict=True))
 
 
-def compare(a: str, b: str, all_: list[dict[str, Result]]) -> str:
-    """What the seeds say about A against B, and what may be claimed."""
+def compare(a: str, b: str, all_: list[dict[str, Result]], *, pairs: int) -> str:
+    """What the seeds say about A against B, and what may be claimed when so many ``pairs`` are looked at."""
     one, two = (np.array([found[arm].total for found in all_]) for arm in (a, b))
     gap = one - two
     wins, losses = int((gap > SAME).sum()), int((gap < -SAME).sum())
@@ -134,7 +137,7 @@ def compare(a: str, b: str, all_: list[dict[str, Result]]) -> str:
     p = [test.p for test in (sign, rank) if test.p is not None]
     numbers = f"better on {wins}, equal on {ties}, worse on {losses} of {len(gap)}; median difference {100 * float(np.median(gap)):+.1f} pp"
     tests = f"sign test {_p(sign.p)}, Wilcoxon {_p(rank.p)}; told apart by the days of a single market on {told} of {len(gap)}"
-    return f"{WORDS[a]} against {WORDS[b]}: {numbers}; {tests}.\n    {_claim(a, b, wins, losses, ties, p)}"
+    return f"{WORDS[a]} against {WORDS[b]}: {numbers}; {tests}.\n    {_claim(a, b, (wins, ties, losses), p, level=0.05 / pairs)}"
 
 
 def _told(one: Result, two: Result) -> bool:
@@ -142,14 +145,17 @@ def _told(one: Result, two: Result) -> bool:
     return test.p is not None and test.p < 0.05 and (test.effect or 0.0) > 0
 
 
-def _claim(a: str, b: str, wins: int, losses: int, ties: int, p: list[float]) -> str:
+def _claim(a: str, b: str, counts: tuple[int, int, int], p: list[float], *, level: float) -> str:
+    wins, ties, losses = counts
     if not wins + losses:
         return "They traded alike on every market: nothing can be claimed but that."
-    if len(p) == 2 and max(p) < 0.05:
-        better, worse = (a, b) if wins > losses else (b, a)
-        return f"Can be claimed, for this kind of market: {WORDS[better]} earns more than {WORDS[worse]}. Not claimed: how much more elsewhere."
+    better, worse = (a, b) if wins > losses else (b, a)
+    if len(p) == 2 and max(p) < level:
+        return f"Can be claimed of this kind of market: {WORDS[better]} earns more than {WORDS[worse]}. Not claimed: anything about real markets."
     if wins + losses < 6:
         return f"Cannot be claimed: they differ on {wins + losses} markets only, and {ties} are ties."
+    if len(p) == 2 and max(p) < 0.05:
+        return f"Cannot be claimed: below 5 % alone, but not below {level:.2%}, which is 5 % shared among all pairs looked at."
     return "Cannot be claimed: the two tests do not both exclude chance at 5 %."
 
 
@@ -171,7 +177,7 @@ def summary(all_: list[dict[str, Result]]) -> str:
     for short in strict:
         rows.append(f"memory > {short} > none > hold on {strict[short]} of {len(all_)} seeds; with ties counted as kept on {loose[short]}")
     pairs = [*pairwise(names), ("memory", "none"), ("memory", "hold"), ("week", "none"), ("week", "hold")]
-    return "\n".join([*rows, "", *(compare(a, b, all_) for a, b in dict.fromkeys(pairs))])
+    return "\n".join([*rows, "", *(compare(a, b, all_, pairs=len(pairs)) for a, b in pairs)])
 
 
 def _ordered(found: dict[str, Result], arms: list[str], *, strict: bool) -> bool:
@@ -191,7 +197,7 @@ def main() -> None:
     print(
         f"{'seed':>8} "
         + " ".join(f"{arm:>8}" for arm in ARMS)
-        + f"   {'order':<38} {'p of neighbours, by days':<27}   {'fills':<18} seconds"
+        + f"   {'order':<38} {'p of neighbours, by days':<27}   {'the days can say':<16} {'fills':<18} seconds"
     )
     found = []
     for number in range(args.first, args.first + args.seeds):

@@ -197,7 +197,7 @@ def made(run_id: str, wanted: Mapping[str, str] | None = None) -> list[Made]:
     rows = runs.store().with_fingerprints(wanted.values())
     found = []
     for name, mark in wanted.items():
-        mine = [row for row in rows if row.fingerprint == mark and row.id != run_id]
+        mine = [row for row in rows if row.fingerprint == mark]
         if mine:
             row = min(mine, key=lambda row: row.status != "done")  # newest first otherwise
             found.append(Made(name, row.id, runs.state(row), row.sessions_done, row.sessions_total, row.error))

@@ -94,6 +94,18 @@ def test_random_memories_are_as_many_as_the_best_and_were_all_known():
     assert changed > len(best) / 2
 
 
+def test_the_lot_draws_from_what_may_be_seen_only():
+    spec = without(recall="random")
+    spec = spec.model_copy(update={"memory": spec.memory.model_copy(update={"span_sessions": 2})})
+    born, drawn = {}, 0
+    for record in run(spec):
+        born |= {event.memory_id: record.index for event in record.thought.memory_events if event.memory is not None}
+        for recall in record.thought.recalls:
+            drawn += 1
+            assert record.index - born[recall.memory_id] < 2
+    assert drawn > 50
+
+
 def test_the_lot_has_no_favourites():
     """Of the memories that live all through April, the oldest is drawn about as often as the newest."""
     records = [r for r in run(without(reflect=False, recall="random")) if r.day >= date(2022, 4, 1)]
