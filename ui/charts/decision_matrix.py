@@ -82,7 +82,7 @@ def _colour(word: str, dark: bool, red_up: bool) -> str:
 def _bars(fig: go.Figure, costs: pd.DataFrame, dark: bool, red_up: bool) -> None:
     _, falling = theme.rising_falling(dark, red_up=red_up)
     muted = theme.palette(dark).benchmark
-    for lost, name, colour, pattern in ((True, "the worse lost money", falling, ""), (False, "the worse earned less", muted, "/")):
+    for lost, name, colour in ((True, "the worse lost money", falling), (False, "the worse earned less", muted)):
         rows = costs[(costs["lost"] == lost) & costs["gap"].notna()]
         fig.add_bar(
             x=iso(rows["day"]),
@@ -90,8 +90,8 @@ def _bars(fig: go.Figure, costs: pd.DataFrame, dark: bool, red_up: bool) -> None
             customdata=[[day, inert(split)] for day, split in zip(iso(rows["day"]), rows["split"])],
             name=name,
             width=86_400_000,  # a day in milliseconds
-            marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern, "size": 4}},
-            hovertemplate="%{customdata[0]}: %{customdata[1]}<br>best minus worst %{y:.2%} of equity<extra></extra>",
+            marker={"color": colour, "line": {"width": 0}},
+            hovertemplate="%{customdata[0]}: %{customdata[1]}<br>best minus worst %{y:.2%} of equity, " + name + "<extra></extra>",
             row=2,
             col=1,
         )
