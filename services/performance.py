@@ -22,8 +22,8 @@ from services import queries, runs
 COUNTED = "counted"
 REASONS = {
     **dict.fromkeys(("longest_underwater_bars", "skew", "kurtosis_nonexcess"), "too fragile"),
-    **dict.fromkeys(("sharpe_se", "psr_0", "alpha_t", "excess_t"), "about chance"),
-    **dict.fromkeys(("profit_factor_fills",), "not redrawn"),
+    **dict.fromkeys(("sharpe_se", "psr_0", "min_trl", "alpha_t", "excess_t"), "about chance"),
+    **dict.fromkeys(("profit_factor_fills", "cum_return_gross"), "not redrawn"),
 }
 
 

@@ -35,6 +35,10 @@ class Metric:
 
 _TABLE: tuple[Metric, ...] = (
     Metric("cum_return", "Return", "fraction", "high", "Last equity over first equity, minus 1."),
+    Metric(
+        *("cum_return_gross", "Return before costs", "fraction", "high"),
+        "Last equity plus all commission and slippage over first equity, minus 1: paid back in money, not invested again.",
+    ),
     Metric("log_return", "Log return", "log", "high", "Natural logarithm of last equity over first equity."),
     Metric("annual_return", "Annual return", "fraction", "high", "The return scaled to 252 sessions; misleading below about 63."),
     Metric("annual_volatility", "Volatility", "fraction", "low", "Sample standard deviation of daily returns times the root of 252."),
@@ -72,6 +76,10 @@ _TABLE: tuple[Metric, ...] = (
     ),
     Metric("direction_n", "Directions", "count", None, "Buys and sells whose next move, open to open, is known and not zero."),
     Metric("psr_0", "P(Sharpe > 0)", "fraction", "high", "Probability that the true Sharpe is above zero, given its error."),
+    Metric(
+        *("min_trl", "Days it needs", "returns", "low"),
+        "Daily returns needed before a Sharpe like this one is above zero with 95 % confidence (minimum track record length).",
+    ),
     Metric("n", "Returns", "returns", None, "Number of daily returns behind the figures."),
 )
 METRICS: dict[str, Metric] = {metric.key: metric for metric in _TABLE}
@@ -119,6 +127,7 @@ def evaluate(
         "skew": moment(r, 3),
         "kurtosis_nonexcess": moment(r, 4),
         "psr_0": psr(r - daily_rate),
+        "min_trl": min_track_record(r - daily_rate),
         "n": float(len(r)),
     }
     if weights is not None:
@@ -188,6 +197,14 @@ def psr(r: np.ndarray, *, threshold: float = 0.0) -> float | None:
     if daily is None or not variance:
         return None
     return NormalDist().cdf((daily - threshold) * math.sqrt(len(r) - 1) / math.sqrt(variance))
+
+
+def min_track_record(r: np.ndarray, *, threshold: float = 0.0, level: float = 0.95) -> float | None:
+    """Days until ``psr`` of a Sharpe like this one reaches ``level``; None where it does not exceed ``threshold`` (per day)."""
+    daily, variance = _sharpe_daily(r), _sharpe_variance(r)
+    if daily is None or variance is None or daily - threshold < FLAT:
+        return None
+    return 1 + variance * (NormalDist().inv_cdf(level) / (daily - threshold)) ** 2
 
 
 def _sharpe_daily(r: np.ndarray) -> float | None:
@@ -388,8 +405,10 @@ def _trading(fills: Any, curve: np.ndarray, n: int, year: int) -> dict[str, floa
     turnover = float(traded.sum()) / mean if mean > 0 else None
     realised = _column(fills, "realised")
     realised = realised[~np.isnan(realised)]
+    costs = float(_column(fills, "commission").sum() + _column(fills, "slippage").sum())
     return {
-        "total_costs": float(_column(fills, "commission").sum() + _column(fills, "slippage").sum()),
+        "cum_return_gross": float((curve[-1] + costs) / curve[0] - 1) if curve[0] > 0 else None,
+        "total_costs": costs,
         "turnover_two_sided": turnover,
         "turnover_annual": turnover * year / n if turnover is not None and n else None,
         "win_rate_fills": float((realised > 0).mean()) if len(realised) else None,

@@ -17,6 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from agent.errors import NoData
+from agent.evaluation import metrics
 from agent.evaluation.distributions import (
     binomial_p,
     clopper_pearson,
@@ -26,7 +27,7 @@ from agent.evaluation.distributions import (
     student_quantile,
 )
 from agent.evaluation.intervals import Interval, block_length, resampled
-from agent.evaluation.metrics import FLAT, YEAR, moment, psr
+from agent.evaluation.metrics import FLAT, YEAR, psr
 
 DRAWS = 10_000
 LEVEL = 0.95
@@ -106,22 +107,15 @@ def sharpe_difference(a: Series, b: Series, *, draws: int = DRAWS, seed: int = 0
     extreme = _studentised(one, two, gap, draws=draws, block=block, seed=seed)
     statistic = gap / error
     p = (1 + int((extreme >= abs(statistic)).sum())) / (1 + len(extreme))
-    reach = float(np.quantile(extreme, LEVEL)) * error
+    reach = float(np.quantile(extreme, LEVEL, method="higher")) * error  # infinite where too many draws hold one value only
     return _sharpe_result(n, statistic, p, gap, reach)
 
 
 def _sharpe_result(n: int, statistic: float, p: float, gap: float, reach: float) -> Test:
     root = math.sqrt(YEAR)
-    effect, interval = gap * root, Interval((gap - reach) * root, (gap + reach) * root)
-    return replace(
-        _SHARPE,
-        n=n,
-        statistic=statistic,
-        p=p,
-        effect=effect,
-        interval=interval,
-        says=_says(p, effect, n, "a higher Sharpe ratio"),
-    )
+    interval = Interval((gap - reach) * root, (gap + reach) * root) if math.isfinite(reach) else None
+    says = _says(p, gap, n, "a higher Sharpe ratio")
+    return replace(_SHARPE, n=n, statistic=statistic, p=p, effect=gap * root, interval=interval, says=says)
 
 
 def _studentised(one: np.ndarray, two: np.ndarray, gap: float, *, draws: int, block: float, seed: int) -> np.ndarray:
@@ -529,12 +523,13 @@ def spa(returns: Mapping[str, Series], benchmark: Series, *, draws: int = 2_000,
 def _redrawn_means(table: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     """Means of every column over the same redrawn days, one row per draw."""
     n, k = table.shape
-    rng, block = np.random.default_rng(seed), max(block_length(table[:, column]) for column in range(k))
+    # the middle of the lengths: the longest of many is long by chance, and long blocks make a test of many reject too often
+    rng, block = np.random.default_rng(seed), float(np.median([block_length(table[:, column]) for column in range(k)]))
     found = []
     for start in range(0, draws, step := max(1, ROOM // n)):
         index = resampled(n, draws=min(step, draws - start), block=block, rng=rng)
-        often = np.zeros((len(index), n))
-        np.add.at(often, (np.arange(len(index))[:, None], index), 1.0)
+        row = np.arange(len(index))[:, None] * n
+        often = np.bincount((row + index).ravel(), minlength=len(index) * n).reshape(len(index), n)  # of each day in each draw
         found.append(often @ table / n)
     return np.concatenate(found)
 
@@ -574,12 +569,7 @@ def sharpe_per_day(r: Series) -> float | None:
 
 def min_track_record(r: Series, *, threshold: float = 0.0, level: float = LEVEL) -> float | None:
     """Days needed before a Sharpe like this one exceeds ``threshold`` (per day) with confidence ``level``; None where it does not exceed it."""
-    values = _clean(r, "return series")
-    daily, skew, kurtosis = sharpe_per_day(values), moment(values, 3), moment(values, 4)
-    if daily is None or skew is None or kurtosis is None or daily - threshold < FLAT:
-        return None
-    variance = 1 - skew * daily + (kurtosis - 1) / 4 * daily**2
-    return 1 + variance * (normal_quantile(level) / (daily - threshold)) ** 2 if variance > 0 else None
+    return metrics.min_track_record(_clean(r, "return series"), threshold=threshold, level=level)
 
 
 def days_to_tell_apart(a: Series, b: Series, *, level: float = LEVEL, power: float = 0.8) -> float | None:

@@ -6,7 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from agent.evaluation.intervals import ENOUGH, ENOUGH_FOR_TAILS, PAIRED, SINGLE, _figures, block_length, bootstrap, resampled, wilson
+from agent.evaluation.intervals import (
+    ENOUGH,
+    ENOUGH_FOR_TAILS,
+    PAIRED,
+    SINGLE,
+    _growth,
+    _spread,
+    block_length,
+    bootstrap,
+    resampled,
+    wilson,
+)
 from agent.evaluation.metrics import METRICS, evaluate
 
 GENERATOR = np.random.default_rng(11)
@@ -25,7 +36,7 @@ def test_the_share_interval_agrees_with_scipys_wilson():
 def test_with_blocks_of_one_day_it_is_the_ordinary_bootstrap_that_scipy_has():
     ours = bootstrap(AGENT, draws=8_000, block=1.0)
     for key, function in (
-        ("annual_volatility", lambda r, axis: np.std(r, ddof=1, axis=axis) * 252**0.5),
+        ("win_rate_days", lambda r, axis: np.mean(r > 0, axis=axis)),
         ("sharpe", lambda r, axis: np.mean(r, axis=axis) / np.std(r, ddof=1, axis=axis) * 252**0.5),
     ):
         theirs = stats.bootstrap((AGENT,), function, n_resamples=8_000, method="percentile", random_state=5).confidence_interval
@@ -35,7 +46,9 @@ def test_with_blocks_of_one_day_it_is_the_ordinary_bootstrap_that_scipy_has():
 
 
 def test_the_figures_of_a_draw_are_those_of_the_metrics_module():
-    drawn = _figures(np.vstack([AGENT, MARKET]), 252)
+    both = np.vstack([AGENT, MARKET])
+    drawn = {**_growth(both, 252), **_spread(both, 252)}
+    assert set(drawn) == set(SINGLE)
     for row, r in enumerate((AGENT, MARKET)):
         known = evaluate(np.concatenate([[1.0], np.cumprod(1 + r)]))
         for key in SINGLE:
@@ -57,6 +70,16 @@ def test_the_interval_of_a_return_holds_the_truth_about_as_often_as_it_says_also
             hits[block] += found.low <= truth <= found.high
     assert 0.86 <= hits[None] / histories <= 0.98
     assert 0.70 <= hits[1.0] / histories <= 0.85
+
+
+def test_figures_of_spread_get_wider_symmetric_intervals_because_plain_percentiles_are_too_narrow():
+    found, plain = bootstrap(AGENT, MARKET, draws=2_000), bootstrap(AGENT, MARKET, draws=2_000, block=1.0)
+    figure = evaluate(np.concatenate([[1.0], np.cumprod(1 + AGENT)]), benchmark=np.concatenate([[1.0], np.cumprod(1 + MARKET)]))
+    volatility = found.run["annual_volatility"]
+    assert volatility.low * volatility.high == pytest.approx(figure["annual_volatility"] ** 2)  # as many times above as below
+    for key in ("var_95_hist", "cvar_95_hist", "var_95_gauss", "beta"):
+        assert (found.run[key].low + found.run[key].high) / 2 == pytest.approx(figure[key]), key
+    assert found.run["beta"].high - found.run["beta"].low > plain.run["beta"].high - plain.run["beta"].low
 
 
 def test_the_block_length_finds_what_theory_says_of_an_autoregression():

@@ -250,6 +250,7 @@ def figures(curve: Sequence[float]) -> dict[str, float | None]:
         "skew": skew,
         "kurtosis_nonexcess": kurtosis,
         "psr_0": NormalDist().cdf(daily * math.sqrt(n - 1) / math.sqrt(error)),
+        "min_trl": 1 + error * (NormalDist().inv_cdf(0.95) / daily) ** 2 if daily > 0 else None,
         "n": float(n),
     }
 
@@ -296,6 +297,7 @@ def all_figures(export: Export, whose: str) -> dict[str, float | None]:
     realised = [fill.realised for fill in fills if fill.realised is not None]
     turnover = sum(abs(fill.shares) * fill.price for fill in fills) / fmean(curve.equity)
     lost = -sum(value for value in realised if value < 0)
+    costs = sum(fill.commission + fill.slippage for fill in fills)
     verdicts = [item["verdict"] for name in export.names(whose) for record in export.records[name] for item in record["outcomes"]]
     right, known = sum(map(lambda v: v > 0, verdicts)), sum(map(lambda v: v != 0, verdicts))
     ways = [item for name in export.names(whose) for item in directions(export.test_records(name))]
@@ -309,7 +311,8 @@ def all_figures(export: Export, whose: str) -> dict[str, float | None]:
         "time_in_market": sum(weight != 0 for weight in curve.weight[1:]) / n,
         "turnover_two_sided": turnover,
         "turnover_annual": turnover * 252 / n,
-        "total_costs": sum(fill.commission + fill.slippage for fill in fills),
+        "cum_return_gross": (curve.equity[-1] + costs) / curve.equity[0] - 1,
+        "total_costs": costs,
         "judged_hit": right / known if known else None,
         "judged_n": float(known),
         "direction_hit": sum(ways) / len(ways) if ways else None,

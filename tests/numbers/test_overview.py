@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.numbers import luck, recompute, words
 from tests.numbers.conftest import Shown
@@ -174,6 +175,7 @@ def price_lines(export: Export, ticker: str) -> dict[str, dict[str, list]]:
 
 SIGNED_BY = {  # key: label, unit, which direction is better (None: neither), whether buying and holding has it too
     "cum_return": ("Return", "percent", 1),
+    "cum_return_gross": ("Return before costs", "percent", 1),
     "log_return": ("Log return", "natural log", 1),
     "annual_return": ("Annual return", "percent", 1),
     "annual_volatility": ("Volatility", "percent", -1),
@@ -207,8 +209,10 @@ SIGNED_BY = {  # key: label, unit, which direction is better (None: neither), wh
     "direction_hit": ("Direction right", "percent", 1),
     "direction_n": ("Directions", "decisions", None),
     "psr_0": ("P(Sharpe > 0)", "percent", 1),
+    "min_trl": ("Days it needs", "daily returns", -1),
     "n": ("Returns", "daily returns", None),
 }
+SPREAD = ("annual_volatility", "var_95_hist", "cvar_95_hist", "beta")  # of longer blocks, symmetric, stretched
 DRAWN = ("cum_return", "annual_volatility", "sharpe", "sortino", "max_drawdown", "var_95_hist", "cvar_95_hist", "win_rate_days", "beta")
 
 
@@ -277,10 +281,16 @@ def test_intervals_agree_with_histories_redrawn_by_another_hand(metrics: Metrics
     curve = export.curve(TOTAL)
     r, other = recompute.gains(curve.equity), recompute.gains(curve.benchmark)
     block = max(recompute.mean_block(values) for values in (r, other, [a - b for a, b in zip(r, other, strict=True)]))
-    drawn = [figures_of(*paths) for paths in recompute.redrawn(curve.equity, curve.benchmark, block=block, draws=2500, seed=4)]
+    slow = max(block, 1.3 * math.sqrt(len(r)))
+    quick, wide = (
+        [figures_of(*paths) for paths in recompute.redrawn(curve.equity, curve.benchmark, block=mean, draws=2500, seed=4)]
+        for mean in (block, slow)
+    )
+    stretch = stats.t.ppf(0.975, 1.5 * len(r) / slow) / 1.96 / math.sqrt(1 - slow / len(r))
+    seen = figures_of(np.array(curve.equity) / curve.equity[0], np.array(curve.benchmark) / curve.benchmark[0])
     for key in DRAWN:
         label, unit, better = SIGNED_BY[key]
-        scale = 100 if unit == "percent" else 1
+        scale, drawn = 100 if unit == "percent" else 1, wide if key in SPREAD else quick
         spans = {"interval": [own[key] for own, _ in drawn]}
         if key != "beta":
             gaps = [own[key] - rival[key] for own, rival in drawn]
@@ -288,12 +298,25 @@ def test_intervals_agree_with_histories_redrawn_by_another_hand(metrics: Metrics
             worse = float(np.mean([gap * better <= 0 for gap in gaps]))
             assert float(rows[label]["chance"].rstrip("%")) / 100 == pytest.approx(worse, abs=0.03), label
         for column, values in spans.items():
-            low, high = scale * np.quantile(values, [0.025, 0.975])
+            low, high = np.quantile(values, [0.025, 0.975])
+            if key in SPREAD:
+                figure = seen[0][key] - (seen[1][key] if column == "its interval" else 0.0)
+                low, high = symmetric(low, high, figure, stretch, ratios=key == "annual_volatility" and column == "interval")
+            low, high = scale * low, scale * high
             shown = bounds(rows[label][column])
             assert shown == pytest.approx((low, high), abs=(high - low) / 16 + 0.051), (label, column)
     caption = next(line for line in sentences if "redrawn" in line)
     assert f"blocks of {block:.1f} days" in caption and f"{len(r):,} daily returns" in caption
     assert caption.startswith(f"From {curve.days[0]} to {curve.days[-1]}, ")
+
+
+def symmetric(low: float, high: float, figure: float, stretch: float, *, ratios: bool) -> tuple[float, float]:
+    """As far on both sides as on the farther one, stretched; of a volatility in ratios."""
+    if ratios:
+        reach = stretch * max(math.log(high / figure), math.log(figure / low))
+        return figure * math.exp(-reach), figure * math.exp(reach)
+    reach = stretch * max(high - figure, figure - low)
+    return figure - reach, figure + reach
 
 
 def figures_of(own: np.ndarray, rival: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
