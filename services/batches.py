@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.errors import SpecError
 from agent.registry import unknown
-from services import batch_spec, runs
+from services import batch_spec, queries, runs
 from services.batch_spec import BatchSpec, Cell
 from services.settings import ROOT, settings
 from storage.batches import Batches, BatchRow, Member, NewMember
@@ -193,7 +193,13 @@ def table(seen: BatchView) -> pd.DataFrame:
     """One row per run in the batch's order; figures are fractions, absent ones None."""
     import pandas as pd
 
-    return pd.DataFrame([{"number": entry.member.position + 1, "run": entry.member.run, **_told(entry)} for entry in seen.entries])
+    listed = queries.library()
+    marks = dict(zip(listed["run"], listed["marks"], strict=True)) if len(listed) else {}
+    told = [
+        {"number": entry.member.position + 1, "run": entry.member.run, **_told(entry), "marks": marks.get(entry.member.run, ())}
+        for entry in seen.entries
+    ]
+    return pd.DataFrame(told)
 
 
 def _told(entry: Entry) -> dict[str, Any]:

@@ -222,18 +222,20 @@ def _results(seen: BatchView) -> None:
     )
     _by_run(frame, same) if by == "runs" else _by_configuration(batches.groups(frame), same)
     if same:
-        text.plain("In all runs: " + " · ".join(text.clean(value, longest=60) for value in same.values()))
+        text.plain("In all runs: " + ", ".join(f"{APART[name].lower()} {_worded(name, value)}" for name, value in same.items()))
 
 
 def _by_run(frame: pd.DataFrame, same: dict[str, str]) -> None:
     shown = pd.DataFrame(
         {
             "state": [f"{GLYPHS.get(state, '')} {state}" for state in frame["state"]],
-            **{name: [text.clean(value, longest=60) for value in frame[name]] for name in APART if name not in same},
+            **_apart(frame, same),
             "seed": frame["seed"],
-            **{name: pd.to_numeric(frame[name]) for name in (*batches.FIGURES, "coverage")},
-            "days": [f"{done} of {of}" if of else format.UNKNOWN for done, of in zip(frame["days"], frame["of"], strict=True)],
+            **{name: pd.to_numeric(frame[name]) for name in ("return", "excess", "sharpe")},
             "open": [_overview(run, done) for run, done in zip(frame["run"], frame["days"], strict=True)],
+            "marks": ["  ".join(map(cards.mark_text, found)) for found in frame["marks"]],
+            **{name: pd.to_numeric(frame[name]) for name in ("benchmark", "max_drawdown", "coverage")},
+            "days": [f"{done} of {of}" if of else format.UNKNOWN for done, of in zip(frame["days"], frame["of"], strict=True)],
             "error": [text.clean(error, longest=200) for error in frame["error"]],
         }
     )
@@ -255,6 +257,16 @@ def _by_run(frame: pd.DataFrame, same: dict[str, str]) -> None:
         _compare([str(run) for run in chosen[chosen["state"] == "done"]["run"]], ticked=len(chosen))
 
 
+def _apart(frame: pd.DataFrame, same: dict[str, str]) -> dict[str, list[str]]:
+    """What differs between the runs, in words."""
+    return {name: [_worded(name, value) for value in frame[name]] for name in APART if name not in same}
+
+
+def _worded(name: str, value: object) -> str:
+    shown = text.clean(value, longest=60)
+    return shown.replace("_", " ") if name == "character" else shown
+
+
 def _overview(run: str, days: int) -> str | None:
     """The address of a run that has something to look at."""
     return f"overview?run={run}{'&red=1' if draw.red_up() else ''}" if days else None
@@ -262,16 +274,12 @@ def _overview(run: str, days: int) -> str | None:
 
 def _by_configuration(frame: pd.DataFrame, same: dict[str, str]) -> None:
     shown = pd.DataFrame(
-        {
-            **{name: [text.clean(value, longest=60) for value in frame[name]] for name in APART if name not in same},
-            "seeds": [f"{done} of {of}" for done, of in zip(frame["done"], frame["seeds"], strict=True)],
-            **{
-                f"{name}{part}": pd.to_numeric(frame[f"{name}{part}"])
-                for name in ("return", "excess", "sharpe")
-                for part in ("", "_min", "_max")
-            },
-        }
+        {**_apart(frame, same), "seeds": [f"{done} of {of}" for done, of in zip(frame["done"], frame["seeds"], strict=True)]}
     )
+    for name, told in (("return", format.percent), ("excess", format.percent), ("sharpe", format.number)):
+        shown[name] = pd.to_numeric(frame[name])
+        ends = zip(frame[f"{name}_min"], frame[f"{name}_max"], frame["done"], strict=True)
+        shown[f"{name} spread"] = [f"{told(low)} … {told(high)}" if done > 1 else format.UNKNOWN for low, high, done in ends]
     picked = _ticks(
         shown, key=f"batch_groups_{len(shown)}", alt="Every configuration of the batch: median, lowest and highest over its seeds"
     )
@@ -319,22 +327,20 @@ def _config() -> dict:
         "state": column.TextColumn("State", width=110),
         **{name: column.TextColumn(label, width=130) for name, label in APART.items()},
         "seed": column.NumberColumn("Seed", format="%d", width=55),
+        "marks": column.TextColumn("Marks", width=190, help="What to know before believing a figure."),
         "seeds": column.TextColumn("Seeds done", width=80, help="Runs of this configuration that are done; only these count."),
         "benchmark": column.NumberColumn("Buy and hold", format="percent", width=95, help="Same tickers, capital, costs and first fill."),
-        "max_drawdown": column.NumberColumn("Max drawdown", format="percent", width=100, help="Deepest fall from a peak of equity."),
+        "max_drawdown": column.NumberColumn("Drawdown", format="percent", width=84, help="Deepest fall from a peak of equity."),
         "coverage": column.NumberColumn("Coverage", format="percent", width=80, help="Share of test days with a decision."),
         "days": column.TextColumn("Days", width=85, help="Recorded, of all sessions and tickers."),
         "open": column.LinkColumn("Open", display_text="Overview", width=78, help="The run itself."),
         "error": column.TextColumn("What went wrong", width=260),
     }
     for name, label, shape in (("return", "Return", "percent"), ("excess", "Difference", "percent"), ("sharpe", "Sharpe", "%.2f")):
-        for part, word in (("", ""), ("_min", ", lowest"), ("_max", ", highest")):
-            found[f"{name}{part}"] = column.NumberColumn(
-                f"{label}{word}",
-                format=shape,
-                width=95,
-                help=f"{help_[name]} Median over seeds where there are several." if not part else help_[name],
-            )
+        found[name] = column.NumberColumn(
+            label, format=shape, width=84, help=f"{help_[name]} Of a configuration the median over its seeds."
+        )
+        found[f"{name} spread"] = column.TextColumn("lowest … highest", width=125, help=f"{label} over the seeds that are done.")
     return found
 
 

@@ -14,7 +14,7 @@ import streamlit as st
 
 from agent.errors import RecollectError, SpecError
 from services import annotations as written
-from services import archive, compare, demo, exports, queries, runs
+from services import archive, batches, compare, demo, exports, queries, runs
 from services.queries import RunView
 from ui import annotations, cards, format, live, page, pickers, run_view, text, theme, url_state
 
@@ -299,6 +299,8 @@ def _confirm(run: str, name: str) -> None:
         text.plain(
             "\n".join(f"• {count:,} {what}" for what, count in found.items()) or "• its entry in the library; nothing else was recorded"
         )
+        if of := batches.of_run(run):
+            text.plain(f"It is run {of[2]} of the batch “{of[1]}”, which keeps its place, says that it was deleted, and does not make it again.")
         with st.container(horizontal=True):
             if st.button("Yes, delete this run", key="delete_yes", type="primary"):
                 st.session_state.pop("_deleting")

@@ -62,10 +62,12 @@ def test_a_batch_shows_every_run_with_its_result_and_its_configurations_over_see
     at = open_page("batches", batch=done)
     frame = at.dataframe[0].value
     assert len(frame) == 4 and set(frame["state"]) == {"✓ done"} and frame["return"].notna().all()
-    assert "model" not in frame and "In all runs: rules" in words(at), "what is the same in all runs is said once"
+    assert all("no LLM" in marks for marks in frame["marks"]), "what to know of a run stands beside its figures"
+    assert "model" not in frame and "In all runs: decided by rules" in words(at), "what is the same in all runs is said once"
     at = open_page("batches", batch=done, by="configurations")
     frame = at.dataframe[0].value
-    assert list(frame["seeds"]) == ["2 of 2", "2 of 2"] and (frame["return_min"] <= frame["return"]).all()
+    assert list(frame["seeds"]) == ["2 of 2", "2 of 2"] and frame["return"].notna().all()
+    assert all(" … " in spread for spread in frame["return spread"])
 
 
 def test_ticked_runs_lead_to_their_overview_and_to_the_comparison(done, open_page):
@@ -118,6 +120,7 @@ def test_a_file_is_planned_before_it_can_be_started_and_its_mistakes_are_named(h
 def form(open_page) -> AppTest:
     """New run with a short window, decided by rules."""
     at = open_page("new_run")
+    at.session_state["new0.more.batch"] = True  # the box is open
     widget(at, "selectbox", "Embeddings").set_value("hashing")
     days = {"Train from": (2022, 1, 3), "Train to": (2022, 1, 7), "Test from": (2022, 1, 10), "Test to": (2022, 1, 21)}
     for label, day in days.items():
