@@ -14,14 +14,16 @@ from agent.strategies import STRATEGIES
 from services import batch_spec, drafts
 from services.batch_spec import CHARACTERS, BatchSpec
 from ui import page, text
-from ui.run_form import KEPT, WORDS, Form, served
+from ui.run_form import KEPT, WORDS, Form, folded, served
 
 MOST_SEEDS = 200
 
 
 def asked(form: Form, spec: RunSpec | None) -> BatchSpec | None:
     """The batch that the form describes, or None while it is one run. ``spec`` is None while the form cannot be read."""
-    box = st.expander("Several at once, as a batch: models, tickers, characters, presets, seeds", key=f"{form.key}.more.batch")
+    box, drawn = folded(form, "Several at once, as a batch: models, tickers, characters, presets, seeds", "batch")
+    if not drawn:
+        return None
     with box:
         st.caption("Every combination becomes a run of its own, with what is chosen above as the first. Runs start as the limits allow.")
         thinks = STRATEGIES.load(form.data["strategy"]).needs_model

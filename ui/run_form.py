@@ -82,8 +82,12 @@ class Form:
         shown = _named if words is None else lambda choice: words.get(choice, text.label(choice))
         return st.selectbox(label, list(choices), index=start, key=f"{self.key}.{field}", format_func=shown, help=help, **KEPT)
 
-    def options(self, field: str, plug: Any, *, values: Mapping[str, Any], exclude: Sequence[str] = (), where: str = "") -> dict[str, Any]:
-        """The plug's own options as widgets; what they hold, or nothing and an unreadable form."""
+    def options(
+        self, field: str, plug: Any, *, values: Mapping[str, Any], exclude: Sequence[str] = (), where: str = "", drawn: bool = True
+    ) -> dict[str, Any]:
+        """The plug's own options as widgets; what they hold, or nothing and an unreadable form. Not ``drawn``: what was given."""
+        if not drawn:
+            return plug.Options.model_validate(dict(values)).model_dump()
         made = forms.options(plug.Options, f"{self.key}.{field}.{where}", values=values, exclude=exclude)
         if made is None:
             self.whole = False
@@ -113,6 +117,21 @@ def section(title: str, lead: str = "") -> Any:
         if lead:
             st.caption(lead)
     return here
+
+
+def folded(form: Form, title: str, name: str, *, needed: bool = False) -> tuple[Any, bool]:
+    """A part that is folded away at first, and whether its widgets are to be drawn: from the moment it was opened once.
+
+    Until then what was given counts, so nothing is lost by not drawing it; ``needed`` opens it at once.
+    """
+    key = f"{form.key}.more.{name}"
+    here = st.expander(title, key=key, expanded=needed, on_change="rerun")
+    if here.open or needed:
+        st.session_state[f"_{key}.seen"] = True
+    if not st.session_state.get(f"_{key}.seen"):
+        here.caption("…")  # without any content it could not be opened
+        return here, False
+    return here, True
 
 
 def digest(data: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """The part of a new run that says who decides and how the model is asked: backend, second model, prompts, digests, masking, cache.
 
-What is drawn is what the run will be: a copy brings all of it along, and nothing is hidden from a spec by a closed expander.
+What is given is what the run will be: a copy brings all of it along, folded away or not.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from pydantic import BaseModel, ValidationError
 
 from agent.decision.options import Digest, Masking
 from agent.errors import RecollectError, SpecError
@@ -18,7 +19,7 @@ from agent.strategies import STRATEGIES
 from services import drafts, prompts
 from services.prompts import SHIPPED
 from ui import forms, page, text
-from ui.run_form import KEPT, Form, section, served
+from ui.run_form import KEPT, Form, folded, section, served
 
 CACHE = {
     "off": "off · answers are neither kept nor looked up",
@@ -78,8 +79,12 @@ def _backend_options(form: Form, field: str, backend: str, mine: Mapping[str, An
     """The backend's options; the model of an Ollama server from the list of those installed there."""
     model = _installed(form, field, mine) if backend == "ollama" else None
     taken = {} if model is None else {"model": model}
-    with st.expander(f"All options of {text.label(backend)}", key=f"{form.key}.more.{field}.{backend}"):
-        found = form.options(field, BACKENDS.load(backend), values={**mine, **taken}, exclude=list(taken), where=backend)
+    plug: Any = BACKENDS.load(backend)
+    here, drawn = folded(
+        form, f"All options of {text.label(backend)}", f"{field}.{backend}", needed=not _whole(plug.Options, {**mine, **taken})
+    )
+    with here:
+        found = form.options(field, plug, values={**mine, **taken}, exclude=list(taken), where=backend, drawn=drawn)
     return {**found, **taken} if found else {}
 
 
@@ -110,6 +115,15 @@ def _installed(form: Form, field: str, mine: Mapping[str, Any]) -> str:
     if offered.health.cure and not offered.health.ok:
         text.block(offered.health.cure)
     return text.clean(chosen or "", longest=200).strip()
+
+
+def _whole(model: type[BaseModel], values: Mapping[str, Any]) -> bool:
+    """Whether the options stand without a person's help: an option that has no default, or a wrong one in a copy, has to be seen."""
+    try:
+        model.model_validate(dict(values))
+    except (ValidationError, SpecError):
+        return False
+    return True
 
 
 def _helper(form: Form) -> None:
@@ -180,11 +194,15 @@ def _set_words(name: str, *, usable: bool) -> str:
 
 def _long_texts(form: Form) -> None:
     """How what is too long to be remembered whole is made shorter."""
-    with st.expander("Long texts", key=f"{form.key}.more.digest"):
-        st.caption(
-            "Filing sections and floods of news become short digests before they are remembered. The source text stays with its day."
-        )
-        made = forms.options(Digest, f"{form.key}.digest", values=form.given.get("digest"))
+    given = dict(form.given.get("digest") or {})
+    here, drawn = folded(form, "Long texts", "digest", needed=not _whole(Digest, given))
+    made: Digest | None = None if drawn else Digest.model_validate(given)
+    if drawn:
+        with here:
+            st.caption(
+                "Filing sections and floods of news become short digests before they are remembered. The source text stays with its day."
+            )
+            made = forms.options(Digest, f"{form.key}.digest", values=given)
     form.place("digest")
     form.whole &= made is not None
     form.data["digest"] = made.model_dump() if made else {}
@@ -193,7 +211,12 @@ def _long_texts(form: Form) -> None:
 def _hidden(form: Form) -> None:
     """What the model is not to recognise; the mapping stays with the run."""
     given = form.given.get("masking", {})
-    with st.expander("Hide from the model", key=f"{form.key}.more.masking", expanded=any(given.get(name) for name in HIDE)):
+    here, drawn = folded(form, "Hide from the model", "masking", needed=any(given.get(name) for name in HIDE))
+    form.place("masking")
+    if not drawn:
+        form.data["masking"] = Masking.model_validate(given).model_dump()
+        return
+    with here:
         st.caption("What a model may know by heart it need not reason about. Screens and files show the market's own words again.")
         chosen: dict[str, Any] = {}
         for place, (name, (label, help_)) in zip(st.columns(3), HIDE.items(), strict=True):
@@ -209,7 +232,6 @@ def _hidden(form: Form) -> None:
             disabled=not chosen["names"],
             **KEPT,
         )
-    form.place("masking")
     try:
         chosen["aliases"] = drafts.read_aliases(text.clean(typed or ""), form.data.get("tickers", ())) if chosen["names"] else {}
     except SpecError as error:

@@ -195,8 +195,16 @@ def test_a_copy_brings_how_its_model_was_asked(home, open_page):
     runs.wait(runs.store().runs()[0].id, 120)
 
 
+def unfold(at, name):
+    """As a click on the folded part does: its widgets are drawn from then on."""
+    at.session_state[f"_new0.more.{name}.seen"] = True
+    return at.run()
+
+
 def test_an_untouched_form_asks_in_the_default_way(home, open_page):
     at = open_page("new_run")
+    assert "Names" not in [item.label for item in at.toggle], "what is folded away is not drawn"
+    unfold(at, "masking")
     assert not widget(at, "toggle", "Second model for digests and reflections").value
     assert widget(at, "selectbox", "Prompts").value == "default" and widget(at, "selectbox", "Answer cache").value == "write-only"
     assert [widget(at, "toggle", label).value for label in ("Names", "Dates", "Prices")] == [False] * 3
@@ -218,7 +226,7 @@ def test_a_prompt_set_that_is_gone_is_said_beside_its_field(home, open_page):
 
 
 def test_a_line_of_aliases_that_cannot_be_read_is_said_and_stays(home, open_page):
-    at = open_page("new_run")
+    at = unfold(open_page("new_run"), "masking")
     widget(at, "toggle", "Names").set_value(True).run()
     area = widget(at, "text_area", "Further words that give a company away").set_value("just words")
     at = area.run()
