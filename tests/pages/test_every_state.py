@@ -26,7 +26,8 @@ from streamlit.runtime.state.query_params_proxy import QueryParamsProxy
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import ButtonGroup
 
-from services import runs, threads, trading
+from services import batches, runs, threads, trading
+from services.batch_spec import BatchSpec
 from services.settings import settings
 from tests.pages.conftest import ROOT, TICKERS, small_spec
 from tests.pages.run_states import HALF_WAY, STATES, Made, here
@@ -443,9 +444,13 @@ def test_a_click_that_leaves_a_page_arrives_where_all_its_keys_are_read(worlds: 
         "step": "decision",
         "cmp": run,
     }
+    if "batch" in keys:
+        values["batch"] = batches.create(BatchSpec.read({"base": small_spec("Of a batch").model_dump(mode="json")}))
     with reading() as read:
         at = opened(page, {key: values[key] for key in keys})
     assert set(keys) <= read and not at.warning and not faults(at)
+    if "batch" in values:
+        batches.delete(values["batch"])
 
 
 @pytest.mark.parametrize("page", PAGES)
