@@ -42,12 +42,9 @@ def meter(view: RunView, whose: str = queries.TOTAL, *, onward: bool = True) -> 
         for key, label, value, below in tiles:
             st.metric(label, value, below, delta_color="off", delta_arrow="off", help=luck_words.MEANINGS[key], width=WIDE)
     text.plain(" ".join(luck_words.sentences(found)))
-    if onward:
-        page.link("robustness", "How luck was measured, and how sturdy the run is", icon="→", run=view.id, of=_of_param(whose))
-
-
-def _of_param(whose: str) -> str | None:
-    return None if whose == queries.TOTAL else whose
+    if onward and found.returns:
+        of_one = whose if whose != queries.TOTAL and len(view.spec.tickers) > 1 else None
+        page.link("robustness", "How luck was measured, and how sturdy the run is", icon="→", run=view.id, of=of_one)
 
 
 def beside(found: Luck) -> str:

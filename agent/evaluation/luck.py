@@ -18,7 +18,7 @@ from agent.evaluation.intervals import Interval, wilson
 
 TRADERS = 1_000
 NEAR = 0.02  # of the run's sum of weight changes
-SWAPS = 30  # tries of a swap per stretch, at most, until a sequence is near
+SWAPS, TRIES = 4, 16  # rounds per stretch, at most, until a sequence is near; swaps looked at in a round, of which the best is made
 SAME = 1e-9  # weights closer than this are one level
 
 
@@ -63,7 +63,7 @@ def crowd(orders: np.ndarray, *, traders: int = TRADERS, seed: int = 0, stream: 
 def _sequences(weights: np.ndarray, traders: int, rng: np.random.Generator) -> np.ndarray:
     """For each trader an order of the stretches whose changes of weight add up to the run's: random ones, mended by random swaps.
 
-    A swap is kept where it brings the sum nearer. Who is not near in the end keeps the run's own sequence; between two weights, which can
+    A swap is made where it brings the sum nearer. Who is not near in the end keeps the run's own sequence; between two weights, which can
     only alternate, everybody does.
     """
     count = len(weights)
@@ -79,8 +79,10 @@ def _sequences(weights: np.ndarray, traders: int, rng: np.random.Generator) -> n
         who = np.flatnonzero(np.abs(gap) > NEAR * wanted)
         if not len(who):
             break
-        a, b = np.sort(rng.integers(1, count + 1, (2, len(who))), axis=0)
-        change = _swapped(path, who, a, b)
+        a, b = np.sort(rng.integers(1, count + 1, (2, len(who), TRIES)), axis=0)
+        change = _swapped(path, who[:, None], a, b)
+        best = np.abs(gap[who, None] + change).argmin(axis=1)
+        a, b, change = (np.take_along_axis(values, best[:, None], axis=1)[:, 0] for values in (a, b, change))
         better = np.abs(gap[who] + change) < np.abs(gap[who])
         who, a, b = who[better], a[better], b[better]
         gap[who] += change[better]
@@ -103,9 +105,10 @@ def _swapped(path: np.ndarray, who: np.ndarray, a: np.ndarray, b: np.ndarray) ->
 
 def _lengths(mine: Stretches, sequence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """How long each stretch lasts: the sessions of a weight are cut anew into as many stretches, every cut equally likely."""
-    lengths = np.empty(sequence.shape, dtype=int)
+    lengths = mine.sessions[sequence]  # of a weight that comes once there is nothing to cut
     level = np.round(mine.weights / SAME)
-    for value in np.unique(level):
+    values, often = np.unique(level, return_counts=True)
+    for value in values[often > 1]:
         members = np.flatnonzero(level == value)
         drawn = _cut(int(mine.sessions[members].sum()), len(members), len(sequence), rng)
         place = np.zeros(len(mine.weights), dtype=int)
@@ -118,8 +121,6 @@ def _lengths(mine: Stretches, sequence: np.ndarray, rng: np.random.Generator) ->
 
 def _cut(total: int, parts: int, traders: int, rng: np.random.Generator) -> np.ndarray:
     """``total`` sessions in ``parts`` parts of at least one, once per trader, every composition equally likely."""
-    if parts == 1:
-        return np.full((traders, 1), total)
     cuts = np.sort(np.argsort(rng.random((traders, total - 1)), axis=1)[:, : parts - 1] + 1, axis=1)
     edges = np.concatenate([np.zeros((traders, 1), int), cuts, np.full((traders, 1), total)], axis=1)
     return np.diff(edges, axis=1)

@@ -6,7 +6,21 @@ import pytest
 
 from tests.pages.conftest import OpenPage
 
-PAGES = ["runs", "new_run", "monitor", "overview", "days", "memory", "trades", "thread", "report", "data", "models", "prompts"]
+PAGES = [
+    "runs",
+    "new_run",
+    "monitor",
+    "overview",
+    "days",
+    "memory",
+    "trades",
+    "robustness",
+    "thread",
+    "report",
+    "data",
+    "models",
+    "prompts",
+]
 OWN_KEYS = (  # every key that some page reads, page-local ones included
     "ticker day mem step trip src tab show of worst from roll q call prompt answer seg filing words act by layer judged asked find cols sort "
     "kind alive rows what ask who later forgotten lanes span status tag kept watch days n on part set red via dataset source tickers to fig"
@@ -35,6 +49,7 @@ VIEWS = [
     ("memory", {"mem": "1"}),
     *(("trades", {"show": show}) for show in ["orders", "exposure", "behaviour", "days"]),
     ("trades", {"trip": "1"}),
+    *(("robustness", {"show": show}) for show in ["luck", "seeds", "start", "terms", "judged"]),
     *(("thread", keys) for keys in ({"mem": "1"}, {"day": "2022-02-01"})),
     ("days", {"day": "2022-02-01", "step": "observed~recalled~asked~answered~decision"}),
     *(("data", {"tab": tab}) for tab in ["quality", "fetch", "import", "datasets", "sources"]),
