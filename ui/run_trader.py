@@ -44,9 +44,10 @@ def trader(form: Form) -> None:
         plug = STRATEGIES.load(strategy)
         same = strategy == form.given.get("strategy")
         form.data["strategy"] = strategy
-        form.data["strategy_options"] = form.options(
-            "strategy_options", plug, values=form.given.get("strategy_options", {}) if same else {}, where=strategy
-        )
+        chosen = form.options("strategy_options", plug, values=form.given.get("strategy_options", {}) if same else {}, where=strategy)
+        # What stands at its default is left out: with an option that came later, the same experiment keeps its fingerprint.
+        fields = plug.Options.model_fields
+        form.data["strategy_options"] = {name: value for name, value in chosen.items() if value != fields[name].get_default()}
         if not plug.needs_model:
             text.plain("This strategy asks no model: model, character and memory play no part.")
             return

@@ -170,6 +170,7 @@ def test_a_copy_keeps_a_memory_that_no_preset_has(home, open_page):
     start(at).click().run()
     made = runs.store().runs()[0]
     assert made.spec.memory.span_sessions == 1 and made.spec.memory.embedder == "hashing"
+    assert made.spec.strategy_options == {}, "an option left at its default does not make another experiment"
     assert runs.wait(made.id, 120) == "done", runs.log_tail(made.id)
 
 
