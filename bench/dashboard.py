@@ -206,6 +206,7 @@ class Subject:
     ticker: str
     day: str
     memory: int
+    beside: tuple[str, ...] = ()  # up to eight runs, all of which have that day
 
     def path(self, page: str, **more: object) -> str:
         return f"/{page}?{urlencode({'run': self.run, 'ticker': self.ticker, **more})}"
@@ -223,7 +224,10 @@ def subject(home: Path) -> Subject:
     day = days[len(days) * 2 // 3]
     found = queries.recalls(row.id, ticker, day)
     cited = found[found["cited"]] if len(found) else found
-    return Subject(row.id, ticker, str(day), int(cited["memory_id"].iloc[0]) if len(cited) else 1)
+    beside = [
+        other.id for other in done if (other.test_start, other.test_end, other.tickers) == (row.test_start, row.test_end, row.tickers)
+    ]
+    return Subject(row.id, ticker, str(day), int(cited["memory_id"].iloc[0]) if len(cited) else 1, tuple(beside[:8]))
 
 
 def addresses(what: Subject) -> dict[str, tuple[str, float]]:
@@ -250,9 +254,20 @@ def _parts(page: str, what: Subject) -> list[tuple[str, dict[str, object], float
             *((f"view {name}", {"show": name}, PAGE) for name in _options("pages/trades.py", "VIEWS")),
             ("all tickers", {"of": "total"}, PAGE),
         ],
+        "compare": _compared(what),
         "thread": [("of a memory", {"mem": what.memory}, PAGE), ("of a day", {"day": what.day}, PAGE)],
     }
     return known.get(page, [])
+
+
+def _compared(what: Subject) -> list[tuple[str, dict[str, object], float]]:
+    """Runs side by side, part by part, and one day of them; nothing where the home has no two that belong together."""
+    if len(what.beside) < 2:
+        return []
+    several = f"{len(what.beside)} runs"
+    runs = {"cmp": ",".join(what.beside), "ticker": "total"}
+    parts = [(f"{several}, {tab}", {**runs, "tab": tab}, PAGE) for tab in ("money", "metrics", "tests", "spec", "days")]
+    return [*parts, (f"{several}, a day", {**runs, "ticker": what.ticker, "tab": "days", "day": what.day}, TRACE)]
 
 
 def _options(file: str, name: str) -> list[str]:
