@@ -302,6 +302,7 @@ def _method(found: Estimates) -> str:
     return (
         f"Intervals of return and risk: stationary block bootstrap (Politis and Romano) of the daily returns, {found.draws:,} redrawn "
         f"histories, blocks of {found.block:.1f} days on average (Politis and White), seed {found.seed}; the same run gives the same intervals. "
+        "Volatility, value at risk and beta: longer blocks, and wider, because calm and wild stretches last. "
         "Shares (winning days and fills, decisions right): Wilson intervals, which count each as a trial of its own. Max drawdown and Calmar: "
         "the spread over redrawn histories of the same length. An interval is about the luck of these days; it knows nothing of other markets, "
         "of another seed of the model, or of how many variants were tried before this one."

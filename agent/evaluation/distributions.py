@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from statistics import NormalDist
 
 _NORMAL = NormalDist()
@@ -31,6 +32,7 @@ def student_p(t: float, freedom: float) -> float:
     return beta_cdf(freedom / (freedom + t * t), freedom / 2, 0.5)
 
 
+@lru_cache(maxsize=1_000)
 def student_quantile(p: float, freedom: float) -> float:
     """The value that t exceeds in absolute size with chance ``p``."""
     high = 2.0
@@ -78,6 +80,7 @@ def binomial_p(hits: int, n: int) -> float:
     return min(1.0, 2 * beta_cdf(0.5, n - extreme, extreme + 1))  # P(X <= k) = I_(1/2)(n - k, k + 1)
 
 
+@lru_cache(maxsize=1_000)
 def clopper_pearson(hits: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     """The exact interval of a share of ``n`` independent trials (Clopper and Pearson, 1934); 0 to 1 without a trial."""
     tail = (1 - level) / 2
@@ -89,10 +92,8 @@ def clopper_pearson(hits: int, n: int, *, level: float = 0.95) -> tuple[float, f
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
     """Where a monotone function crosses zero, by halving."""
     rising = function(high) > function(low)
-    for _ in range(200):
+    while high - low > 4e-16 * max(1.0, high):
         middle = (low + high) / 2
-        if middle in (low, high):
-            break
         if (function(middle) > 0) == rising:
             high = middle
         else:

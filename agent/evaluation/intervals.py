@@ -9,7 +9,7 @@ Figures of the spread of returns (volatility, value at risk, beta) hang on how l
 which a few months show only a few times. Their blocks are longer, and their intervals are symmetric about the figure, as wide as the
 wider side of the draws and stretched as Student's t with few degrees of freedom asks for: plain percentiles held the truth in 65 to 85
 of 100 cases (``bench/calibration.py``). Where variance itself wanders for months no year of days can know its long-run level; there they
-still hold it in 60 to 90 of 100.
+still hold it in 59 to 89 of 100.
 
 Promise: the same returns, seed and number of draws give the same interval on every machine; too few days give a reason, not a number.
 An interval speaks of the luck of the days drawn. It knows nothing of the market changing, nor of how often a model was tried.

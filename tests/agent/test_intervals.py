@@ -11,8 +11,11 @@ from agent.evaluation.intervals import (
     ENOUGH_FOR_TAILS,
     PAIRED,
     SINGLE,
+    Interval,
+    _about,
     _growth,
     _spread,
+    _stretch,
     block_length,
     bootstrap,
     resampled,
@@ -80,6 +83,12 @@ def test_figures_of_spread_get_wider_symmetric_intervals_because_plain_percentil
     for key in ("var_95_hist", "cvar_95_hist", "var_95_gauss", "beta"):
         assert (found.run[key].low + found.run[key].high) / 2 == pytest.approx(figure[key]), key
     assert found.run["beta"].high - found.run["beta"].low > plain.run["beta"].high - plain.run["beta"].low
+
+
+def test_a_widened_interval_reaches_as_far_as_the_wider_side_stretched():
+    assert _about(1.0, Interval(0.8, 1.1), 1.5, "beta") == Interval(pytest.approx(0.7), pytest.approx(1.3))
+    assert _about(2.0, Interval(1.0, 3.0), 2.0, "annual_volatility") == Interval(pytest.approx(0.5), pytest.approx(8.0))
+    assert _stretch(250, 20.0) == pytest.approx(stats.t.ppf(0.975, 18.75) / 1.96 / (1 - 0.08) ** 0.5, rel=1e-4)
 
 
 def test_the_block_length_finds_what_theory_says_of_an_autoregression():

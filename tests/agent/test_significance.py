@@ -10,7 +10,7 @@ from scipy import stats
 
 from agent.errors import NoData
 from agent.evaluation import agreement, distributions, seeds, significance
-from agent.evaluation.metrics import psr
+from agent.evaluation.metrics import mean_t, psr
 from agent.evaluation.significance import (
     days_to_tell_apart,
     dsr,
@@ -84,6 +84,7 @@ def test_the_mean_test_has_the_critical_value_that_fixed_bandwidth_theory_tabula
         ours = stats.t.ppf(0.975, 1.5 / b) / math.sqrt(1 - b)
         assert ours == pytest.approx(1.96 + 2.9694 * b + 0.4160 * b**2 - 0.5324 * b**3, abs=0.02)
         found = mean_difference(days(6, n), days(7, n))
+        assert found.statistic == pytest.approx(mean_t(days(6, n) - days(7, n)) * math.sqrt(1 - b))
         width = (found.interval.high - found.interval.low) / 2
         assert width == pytest.approx(abs(found.effect / found.statistic) * stats.t.ppf(0.975, 1.5 / b))
 
@@ -95,6 +96,15 @@ def test_the_bootstrap_of_the_sharpe_agrees_with_the_closed_form_where_its_assum
     assert boot.effect == pytest.approx(closed.effect)
     assert boot.p == pytest.approx(closed.p, abs=0.03)
     assert boot.interval.low == pytest.approx(closed.interval.low, abs=0.2)
+
+
+def test_what_the_days_add_to_the_error_of_a_sharpe_has_the_variance_of_the_closed_form():
+    # Mertens (2002): 1 - g3 SR + (g4 - 1)/4 SR^2, exactly, with population moments
+    for drift in (0.0, 0.004, -0.01):
+        r = days(12, 200, drift)
+        ratio = r.mean() / r.std()
+        known = 1 - stats.skew(r) * ratio + (stats.kurtosis(r, fisher=False) - 1) / 4 * ratio**2
+        assert np.var(significance._sharpe_influence(r)) == pytest.approx(known)
 
 
 def test_a_clear_difference_is_found_and_said_with_the_name_of_the_better_one():
@@ -426,4 +436,3 @@ def test_the_deflated_sharpe_of_the_best_of_a_hundred_coin_flippers_is_unremarka
     shares = {row.what.split(" of the")[0]: row.share for row in rows}
     assert (deflated <= 0.95).mean() > 0.95 and 0.2 < np.median(deflated) < 0.7
     assert shares["above 0.95: psr"] > 0.8  # what not counting the tries would claim
-    assert significance.LEAST == 20
