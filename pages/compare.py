@@ -10,9 +10,9 @@ page.start("Compare", __file__)
 
 with run_view.told():
     found, base = compare.chosen()
-    close = not compare_days.one_day(found)  # one day side by side fills the page
-    finish = compare_runs.table(found, base) if close else None
-    if close:
+    by_day = st.query_params.get("tab") == "days"  # the decisions have a table of their own, and one day side by side fills the page
+    finish = None if by_day else compare_runs.table(found, base)
+    if not compare_days.one_day(found):
         compare_runs.notes(found)
     if not found.days:
         page.empty("No session in common", "Runs are compared on the sessions that all have. Choose runs whose test windows overlap.")

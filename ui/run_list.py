@@ -300,7 +300,9 @@ def _confirm(run: str, name: str) -> None:
             "\n".join(f"• {count:,} {what}" for what, count in found.items()) or "• its entry in the library; nothing else was recorded"
         )
         if of := batches.of_run(run):
-            text.plain(f"It is run {of[2]} of the batch “{of[1]}”, which keeps its place, says that it was deleted, and does not make it again.")
+            text.plain(
+                f"It is run {of[2]} of the batch “{of[1]}”, which keeps its place, says that it was deleted, and does not make it again."
+            )
         with st.container(horizontal=True):
             if st.button("Yes, delete this run", key="delete_yes", type="primary"):
                 st.session_state.pop("_deleting")
