@@ -137,7 +137,7 @@ with run_view.told():
     run_view.strip(view, slim=True)
     if view.spec.strategy != "memory":
         without_memory(view, ticker)
-    days = queries.session_days(view.id, ticker)
+    days = cached.sessions(view, ticker)
     day = chosen_day(days)
     memories = cached.memories(view, ticker, day)
     over = cached.layer_counts(view, ticker)

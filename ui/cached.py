@@ -37,6 +37,16 @@ def _figures(run: str, done: int, ticker: str) -> dict[str, float | None]:
     return queries.figures(run, ticker)
 
 
+@st.cache_data(max_entries=32, show_spinner=False)
+def _sessions(run: str, done: int, ticker: str) -> list[date]:
+    return queries.session_days(run, ticker)
+
+
+def sessions(view: RunView, ticker: str) -> list[date]:
+    """Recorded sessions in order."""
+    return _sessions(view.id, view.done, ticker)
+
+
 def days(view: RunView, ticker: str) -> pd.DataFrame:
     return _days(view.id, view.done, ticker)
 

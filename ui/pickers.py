@@ -114,7 +114,7 @@ def day(days: Sequence[date | str], *, label: str = "Day", marks: Mapping[str, s
     write(day=chosen)
     at = options.index(chosen)
     notes = marks or {}
-    shown = {item: f"{item}  {text.clean(notes[item], longest=60)}" if item in notes else item for item in options}
+    shown = {item: f"{item}  {_option(notes[item])}" if item in notes else item for item in options}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _turn("Previous day", "J", options[at - 1] if at > 0 else None)
         _select("day", f"{label} {at + 1} of {len(options)}", options, chosen, shown)

@@ -218,7 +218,10 @@ def memory(form: Form) -> None:
             **KEPT,
         )
         form.place("preset", "memory", "extended_every")
-        _layers(form.data["memory"]["layers"])
+        here, drawn = folded(form, f"The layers of {text.label(preset)}", "layers")
+        if drawn:
+            with here:
+                _layers(form.data["memory"]["layers"])
 
 
 def _layers(layers: Sequence[Mapping[str, Any]]) -> None:

@@ -15,7 +15,7 @@ import streamlit as st
 from agent.errors import RecollectError, SpecError
 from services import queries
 from services.queries import RunView
-from ui import cards, format, luck, page, pickers, text
+from ui import cached, cards, format, luck, page, pickers, text
 
 SAID_ELSEWHERE = (queries.RULES, queries.FUTURE)  # by the badges of what decided and of what was known when
 TILE = 124  # pixels; tiles wrap on a narrow screen instead of cutting their names
@@ -75,7 +75,7 @@ def chosen() -> tuple[RunView, str]:
         view = read(page.need_run(names))
     with right:
         ticker = pickers.ticker(view.spec.tickers) or view.spec.tickers[0]
-    if not queries.session_days(view.id, ticker):
+    if not cached.sessions(view, ticker):
         _no_day_yet(view, ticker)
     return view, ticker
 
