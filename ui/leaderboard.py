@@ -314,11 +314,12 @@ def below(found: tuple[Below, ...]) -> None:
                 "run": [item.run for item in found],
                 "name": [text.clean(item.name, longest=120) for item in found],
                 "trader": [text.clean(item.label, longest=80) for item in found],
-                "seed": pd.to_numeric(pd.Series([item.seed for item in found], dtype=object)),
+                "seed": pd.array([item.seed for item in found], dtype="Int64"),
                 "reason": [text.clean(item.reason, longest=400) for item in found],
             }
         ),
         hide_index=True,
+        placeholder=format.UNKNOWN,
         column_config={
             "run": st.column_config.TextColumn("Run", width=100),
             "name": st.column_config.TextColumn("Name", width=170),

@@ -141,10 +141,10 @@ def test_the_map_holds_what_was_remembered_by_the_day_and_marks_what_it_recalled
 def test_a_large_map_is_a_fixed_sample_that_keeps_what_was_recalled_and_what_lives() -> None:
     ids = np.arange(1, 10_001)
     where = pd.DataFrame({"id": ids, "x": ids * 0.1, "y": ids * -0.1})
-    memories = pd.DataFrame({"id": ids, "alive": ids > 7_000, "layer": "short", "importance": 50.0, "title": "t"})
+    memories = pd.DataFrame({"id": ids, "alive": ids > 9_700, "layer": "short", "importance": 50.0, "title": "t"})
     found = memory_map.drawn(where, memories, {5: "cited", 6: "recalled"})
     assert len(found) == memory_map.MOST
-    assert {5, 6} <= set(found["id"]) and found["alive"].sum() == 3_000
+    assert {5, 6} <= set(found["id"]) and found["alive"].sum() == 300
     fewer = memory_map.drawn(where, memories.iloc[:9_900], {5: "cited", 6: "recalled"})
     assert set(found.loc[~found["alive"], "id"]) <= set(fewer.loc[~fewer["alive"], "id"]), "who is drawn does not flicker"
 
