@@ -14,15 +14,16 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from pydantic import BaseModel, ValidationError
 
-from agent.errors import RecollectError
+from agent.errors import RecollectError, SpecError
 from agent.memory import EMBEDDERS
 from agent.memory.layers import PRESETS
 from agent.spec import Execution, RunSpec, Window
 from agent.strategies import STRATEGIES
 from services import contamination, drafts, runs
 from services.drafts import Offer
-from services.runs import Preflight
+from services.runs import Check, Preflight
 from ui import cards, format, forms, page, pickers, text
 from ui.source_words import SOURCE_WORDS
 
@@ -132,6 +133,15 @@ def folded(form: Form, title: str, name: str, *, needed: bool = False) -> tuple[
         here.caption("…")  # without any content it could not be opened
         return here, False
     return here, True
+
+
+def whole(model: type[BaseModel], values: Mapping[str, Any]) -> bool:
+    """Whether the options stand without a person's help: an option that has no default, or a wrong one in a copy, has to be seen."""
+    try:
+        model.model_validate(dict(values))
+    except (ValidationError, SpecError):
+        return False
+    return True
 
 
 def digest(data: Mapping[str, Any]) -> str:
@@ -248,10 +258,32 @@ def _layers(layers: Sequence[Mapping[str, Any]]) -> None:
 def money(form: Form) -> None:
     """Capital, fills and costs."""
     with section("5  Money and fills"):
-        made = forms.options(Execution, f"{form.key}.execution", values=form.given.get("execution"), columns=3)
+        given = dict(form.given.get("execution") or {})
+        said = st.container()
+        here, drawn = folded(form, "Change capital, fills and costs", "execution", needed=not whole(Execution, given))
+        made: Execution | None = None if drawn else Execution.model_validate(given)
+        if drawn:
+            with here:
+                made = forms.options(Execution, f"{form.key}.execution", values=given, columns=3)
         form.place("execution")
         form.whole &= made is not None
         form.data["execution"] = made.model_dump() if made else {}
+        if made is not None:
+            said.caption(_terms(made))
+
+
+def _terms(made: Execution) -> str:
+    """The terms of trade in one line."""
+    parts = [
+        f"{format.number(made.cash)} of capital",
+        "filled at the next open" if made.fill == "next_open" else "filled at the same close, which is optimistic",
+        f"{made.commission_bps:g} bp commission",
+        f"{made.slippage_bps:g} bp slippage",
+        "fractional shares" if made.fractional else "whole shares",
+        "short selling allowed" if made.allow_short else "no short selling",
+        "stops carried out" if made.stops else "no stops",
+    ]
+    return ", ".join(parts) + "."
 
 
 def identity(form: Form) -> None:
@@ -302,8 +334,17 @@ def plan(found: Preflight, seconds: float | None) -> None:
 
 
 def checklist(form: Form, found: Preflight) -> None:
-    """One line per check; what stops the run is said beside its field too."""
-    for check in found.checks:
+    """One line per check, those that passed folded away; what stops the run is said beside its field too."""
+    passed = [check for check in found.checks if check.ok and check.severity == "error"]
+    _checks(form, [check for check in found.checks if check not in passed])
+    if passed:
+        box = st.expander(f"✓ {len(passed)} checks passed", key=f"{form.key}.passed", on_change="rerun")
+        with box:
+            _checks(form, passed) if box.open else st.caption("…")
+
+
+def _checks(form: Form, checks: Sequence[Check]) -> None:
+    for check in checks:
         bad = not check.ok and check.severity == "error"
         kind = "stops" if bad else check.severity if check.severity != "error" else "ok"
         word, colour = MARKS[kind]

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
-from pydantic import BaseModel, ValidationError
 
 from agent.decision.options import Digest, Masking
 from agent.errors import RecollectError, SpecError
@@ -19,7 +18,7 @@ from agent.strategies import STRATEGIES
 from services import drafts, prompts
 from services.prompts import SHIPPED
 from ui import forms, page, text
-from ui.run_form import KEPT, Form, folded, section, served
+from ui.run_form import KEPT, Form, folded, section, served, whole
 
 CACHE = {
     "off": "off · answers are neither kept nor looked up",
@@ -82,7 +81,7 @@ def _backend_options(form: Form, field: str, backend: str, mine: Mapping[str, An
     taken = {} if model is None else {"model": model}
     plug: Any = BACKENDS.load(backend)
     here, drawn = folded(
-        form, f"All options of {text.label(backend)}", f"{field}.{backend}", needed=not _whole(plug.Options, {**mine, **taken})
+        form, f"All options of {text.label(backend)}", f"{field}.{backend}", needed=not whole(plug.Options, {**mine, **taken})
     )
     with here:
         found = form.options(field, plug, values={**mine, **taken}, exclude=list(taken), where=backend, drawn=drawn)
@@ -116,15 +115,6 @@ def _installed(form: Form, field: str, mine: Mapping[str, Any]) -> str:
     if offered.health.cure and not offered.health.ok:
         text.block(offered.health.cure)
     return text.clean(chosen or "", longest=200).strip()
-
-
-def _whole(model: type[BaseModel], values: Mapping[str, Any]) -> bool:
-    """Whether the options stand without a person's help: an option that has no default, or a wrong one in a copy, has to be seen."""
-    try:
-        model.model_validate(dict(values))
-    except (ValidationError, SpecError):
-        return False
-    return True
 
 
 def _helper(form: Form) -> None:
@@ -196,7 +186,7 @@ def _set_words(name: str, *, usable: bool) -> str:
 def _long_texts(form: Form) -> None:
     """How what is too long to be remembered whole is made shorter."""
     given = dict(form.given.get("digest") or {})
-    here, drawn = folded(form, "Long texts", "digest", needed=not _whole(Digest, given))
+    here, drawn = folded(form, "Long texts", "digest", needed=not whole(Digest, given))
     made: Digest | None = None if drawn else Digest.model_validate(given)
     if drawn:
         with here:

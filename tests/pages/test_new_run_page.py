@@ -246,3 +246,19 @@ def test_buy_and_hold_asks_for_no_model_and_no_memory(home, open_page):
     widget(at, "selectbox", "Strategy").set_value("hold").run()
     assert not at.exception and "Model backend" not in [item.label for item in at.selectbox]
     assert {item.label: item.value for item in at.metric}["Model calls"] == "0" and not start(at).disabled
+
+
+def test_the_terms_of_trade_stand_in_one_line_and_their_fields_are_drawn_on_request(home, open_page):
+    at = open_page("new_run")
+    assert any("1 bp commission, 2 bp slippage" in item.value for item in at.caption)
+    assert not [item for item in at.number_input if "slippage" in str(item.key)]
+    at = unfold(at, "execution")
+    at = next(item for item in at.number_input if "slippage" in str(item.key)).set_value(7.0).run()
+    assert any("1 bp commission, 7 bp slippage" in item.value for item in at.caption)
+
+
+def test_checks_that_passed_are_counted_and_the_others_stay_in_sight(home, open_page):
+    at = open_page("new_run")
+    assert any("checks passed" in str(item.label) for item in at.expander)
+    at = next(item for item in unfold(at, "execution").selectbox if "fill" in str(item.key)).set_value("same_close").run()
+    assert "same_close is optimistic" in words(at), "a warning is not folded away"
