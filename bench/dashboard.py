@@ -4,7 +4,10 @@
     python -m bench.dashboard --small             # makes a run of 250 test days in a temporary folder first (offline, a minute)
 
 Warm means: one server, one browser tab, each page visited before; then each is visited in turn as by a click, from a page with nothing to
-show (it finds no run), --repeat times; that page is the unit. Medians. Believe the ratios, not the milliseconds, and measure on a quiet machine.
+show (it finds no run), --repeat times; that page is the unit of the first column. Medians. Believe the ratios, not the milliseconds, and
+measure on a quiet machine. The unit of the second column is a mouse click onto an empty page, as ``click`` measures it in an app of two
+pages without content; what such a click takes beyond the bare change of page is added to the page measured too. The targets were written
+in that unit; the first is the stricter one.
 """
 
 from __future__ import annotations
@@ -350,21 +353,30 @@ def _beside(tabs: list[str], name: str) -> str:
     return tabs[at + 1] if at + 1 < len(tabs) else tabs[at - 1]
 
 
-def report(visits: dict[str, Visit], empty: float, frame: float, memory: dict[str, float], repeat: int) -> None:
-    print(f"\nmultiples of an empty page ({empty:.0f} ms; the frame alone {frame:.0f} ms); medians of {repeat} warm visits\n")
-    print(f"{'what':<38} {'x empty':>8} {'target':>7}      {'KiB':>7} {'messages':>9} {'server CPU ms':>14}")
+def report(visits: dict[str, Visit], empty: float, frame: float, click: float, memory: dict[str, float], repeat: int) -> None:
+    print(
+        f"\nmultiples of an empty page ({empty:.0f} ms; the frame alone {frame:.0f} ms), and of a click onto one ({click:.0f} ms); ", end=""
+    )
+    print(f"medians of {repeat} warm visits\n")
+    print(f"{'what':<38} {'x empty':>8} {'x click':>8} {'target':>7}      {'KiB':>7} {'messages':>9} {'server CPU ms':>14}")
     for visit in visits.values():
         if visit.failed or not visit.ms:
-            print(f"{visit.name:<38} {'-':>8} {visit.target:>6.1f}x FAILED {visit.failed}")
+            print(f"{visit.name:<38} {'-':>8} {'-':>8} {visit.target:>6.1f}x FAILED {visit.failed}")
             continue
-        times = statistics.median(visit.ms) / empty
+        took = statistics.median(visit.ms)
+        times = took / empty
+        clicked = (took + click - frame if visit.kib else took) / click  # a key or a tab is no change of page
         sent = (
             f"{statistics.median(visit.kib):>7.0f} {statistics.median(visit.frames):>9.0f} {statistics.median(visit.cpu):>14.0f}"
             if visit.kib
             else ""
         )
-        print(f"{visit.name:<38} {times:>7.1f}x {visit.target:>6.1f}x {'ok  ' if times < visit.target else 'OVER'} {sent}")
+        print(f"{visit.name:<38} {times:>7.1f}x {clicked:>7.1f}x {visit.target:>6.1f}x {_verdict(times, clicked, visit.target)} {sent}")
     print("\nmemory of the server, MiB: " + ", ".join(f"{when} {size:.0f}" for when, size in memory.items()))
+
+
+def _verdict(strict: float, clicked: float, target: float) -> str:
+    return "ok  " if strict < target else "near" if clicked < target else "OVER"
 
 
 def main() -> None:
@@ -390,6 +402,7 @@ def main() -> None:
             def base() -> float:
                 return nothing.go(next(there))
 
+            clicks = [nothing.click("link", name) for name in ("other", "empty") * 4][2:]
             session = Session(browser, url)
             memory["one tab open"] = memory_mib(pid)
             empty, frame = measure(session, visits, what, args.repeat, pid=pid, base=base, only=args.only)
@@ -397,7 +410,7 @@ def main() -> None:
             if not args.only:
                 moves(session, visits, what, args.repeat)
                 memory["at the end"] = memory_mib(pid)
-        report(visits, statistics.median(empty), statistics.median(frame), memory, args.repeat)
+        report(visits, statistics.median(empty), statistics.median(frame), statistics.median(clicks), memory, args.repeat)
 
 
 if __name__ == "__main__":
